@@ -1,0 +1,1 @@
+"""The trainable video VAE and diffusion transformer (its own milestone; see README)."""

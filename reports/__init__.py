@@ -1,0 +1,1 @@
+"""Aggregation, tables and pages. Reads files only; never imports torch."""
