@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+
+from simbench.errors import UserError
 
 Vec = tuple[float, float, float]
 
@@ -105,8 +107,11 @@ class Material:
 class Body:
     """One solid. `size` are half extents over time: sphere (r, r, r), box (x, y, z), capsule and
     cylinder (r, half length along y, r), plane (ignored: y = 0 in the body frame, infinite),
-    voxels (edge of a cell in metres, -, -). `role` says what it is for: static, mover, occluder, cue.
-    It is drawn from `appears` until `vanishes` (seconds).
+    voxels (edge e of a cell in metres, -, -). `role` says what it is for: static, mover, occluder, cue.
+    It is drawn from `appears` until `vanishes` (seconds). `voxels[i][j][k]` (x, y, z) is a material:
+    0 air, 1 grass, 2 dirt, 3 stone, 4 sand, 5 wood, 6 leaves; the grid of X x Y x Z cells is centred
+    on the body, so cell (i, j, k) starts at ((i - X/2) e, (j - Y/2) e, (k - Z/2) e) in the body frame.
+    A plane is seen from both sides and casts no shadow.
     """
 
     name: str
@@ -154,7 +159,8 @@ class Carve:
 @dataclass(frozen=True)
 class Paint:
     """A stroke on one face of a box: `axis` 0-2 and `sign` name the face; `stroke` holds (time, u, v)
-    with u, v in metres on the face; everything within `radius` of it takes `colour` as the brush passes.
+    with u, v in metres from the face's centre along the body axes (z, y) for axis 0, (x, z) for axis 1
+    and (x, y) for axis 2; all within `radius` of the brush takes `colour` from the time it passes.
     """
 
     body: str
@@ -231,3 +237,48 @@ class Scene:
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, floats by repr."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Scene:
+        """The scene that `to_json` wrote; UserError on anything else."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"scene is not JSON ({error}); write it with Scene.to_json") from error
+        return _restore(Scene, data, "scene")
+
+
+def _restore(kind: Any, data: Any, where: str) -> Any:
+    """Plain data back into the annotated type `kind`: dataclasses by field, lists into tuples."""
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(data, dict):
+            raise UserError(f"{where} is {type(data).__name__}, not an object; write it with Scene.to_json")
+        hints = get_type_hints(kind)
+        unknown = sorted(set(data) - set(hints))
+        if unknown:
+            raise UserError(f"{where} has unknown field {unknown[0]!r}; known: {', '.join(hints)}")
+        missing = [
+            f.name
+            for f in dataclasses.fields(kind)
+            if f.name not in data
+            and f.default is dataclasses.MISSING
+            and f.default_factory is dataclasses.MISSING
+        ]
+        if missing:
+            raise UserError(f"{where} lacks field {missing[0]!r}; write it with Scene.to_json")
+        return kind(**{k: _restore(hints[k], v, f"{where}.{k}") for k, v in data.items()})
+    if get_origin(kind) is tuple:
+        if not isinstance(data, list):
+            raise UserError(f"{where} is {type(data).__name__}, not a list; write it with Scene.to_json")
+        args = get_args(kind)
+        kinds = [args[0]] * len(data) if len(args) == 2 and args[1] is Ellipsis else list(args)
+        if len(kinds) != len(data):
+            raise UserError(f"{where} has {len(data)} values, not {len(kinds)}; write it with Scene.to_json")
+        return tuple(_restore(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, data, strict=True)))
+    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
+        return float(data)
+    if kind in (str, int, bool) and type(data) is not kind:
+        raise UserError(f"{where} is {data!r}, not {kind.__name__}; write it with Scene.to_json")
+    if kind is float:
+        raise UserError(f"{where} is {data!r}, not a number; write it with Scene.to_json")
+    return data
