@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from simbench.case import Condition
 from simbench.video import Video
 
 
+@dataclass(frozen=True)
+class Invalid:
+    """In place of a video: something came back that cannot be scored. `reason` is one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """In place of a video: the service declined to make one (a safety filter, say)."""
+
+    reason: str
+
+
+Answer = Video | Invalid | Refused | None
+"""What a generator may return for one condition; None means missing."""
+
+
 @runtime_checkable
 class Generator(Protocol):
     """`__call__` answers a batch; a frame array that is not a Video, or None for "missing", is checked
     by the runner. Optional capabilities: "loss", "roundtrip", "features", "step", and "pool" (a
-    stateless CPU generator that may run in worker processes)."""
+    stateless CPU generator that may run in worker processes), "samples" (takes `samples=`, the index of
+    the draw asked for each condition: a generator that reads files cannot know it from a seed)."""
 
     capabilities: frozenset[str]
 
-    def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> Sequence[Video | None]:
+    def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> Sequence[Answer]:
         """One video per condition: `frames` frames with the given ones included."""
         ...
 
