@@ -46,7 +46,7 @@ CHECKS = [
 ]
 
 
-def run(check: Callable[..., None], suite: Any) -> None:
+def run_check(check: Callable[..., None], suite: Any) -> None:
     """A check with the tolerance that two scenes allow."""
     check(suite, within=10.0) if check is contracts.check_anchors else check(suite)
 
@@ -59,18 +59,18 @@ def suite(request: pytest.FixtureRequest) -> Any:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_suite(suite: Any, check: Callable[..., None]) -> None:
-    run(check, suite)
+    run_check(check, suite)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_toy_passes(check: Callable[..., None]) -> None:
-    run(check, Toy())
+    run_check(check, Toy())
 
 
 @pytest.mark.parametrize(("check", "fault"), FAULTS, ids=lambda v: getattr(v, "__name__", v))
 def test_check_can_fail(check: Callable[..., None], fault: str) -> None:
     with pytest.raises(AssertionError):
-        run(check, Toy(fault=fault))
+        run_check(check, Toy(fault=fault))
 
 
 def test_a_scorer_that_raises_is_noticed() -> None:
