@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from simbench.video import Video, VideoError
@@ -48,3 +50,10 @@ def resample(video: Video, mode: str, width: int, height: int, frames: int, fps:
     if mode == "crop":
         picked = cropped(picked, width, height)
     return Video(resized(picked, width, height), float(fps), video.lossy)
+
+
+def prepended(video: Video, given: np.ndarray) -> Video:
+    """`given` [k, H, W, 3] before `video`; another size is left as it is, for `validate` to name."""
+    if len(given) == 0 or given.shape[1:] != video.frames.shape[1:]:
+        return video
+    return dataclasses.replace(video, frames=np.concatenate([given, video.frames]))
