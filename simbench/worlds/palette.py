@@ -98,6 +98,14 @@ def colours(split: str = "train") -> dict[str, Vec]:
     return {name: rgb for part in _splits(split) for name, rgb in _COLOURS[part].items()}
 
 
+def rgb(name: str) -> Vec:
+    """sRGB of a named colour of either split, mover or stage."""
+    named = {**stage_colours("all"), **colours("all")}
+    if name not in named:
+        raise UserError(f"colour={name} is unknown; use one of {', '.join(named)}")
+    return named[name]
+
+
 def stage_colours(split: str = "train") -> dict[str, Vec]:
     """Muted colours for floors, walls and tables, name -> sRGB."""
     return {name: rgb for part in _splits(split) for name, rgb in _STAGE[part].items()}

@@ -34,9 +34,16 @@ def builder(name: str) -> Callable[..., Scene]:
 
 
 def options(name: str) -> tuple[str, ...]:
-    """Names of the options that a family takes beside seed, duration, look and difficulty."""
-    parameters = inspect.signature(builder(name)).parameters.values()
-    own = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    """Names of the options that a family takes beside seed, duration, look and difficulty.
+
+    A `build` with **options passes them on to the `sample` of its module.
+    """
+    make = builder(name)
+    parameters = dict(inspect.signature(make).parameters)
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        sample = vars(importlib.import_module(make.__module__)).get("sample")
+        parameters |= dict(inspect.signature(sample).parameters) if sample is not None else {}
+    own = [n for n, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     return tuple(o for o in own if o not in ("seed", "duration", "look", "difficulty"))
 
 

@@ -1,0 +1,116 @@
+"""look-away: a furnished yard richer than one view; the camera turns away, waits and comes back.
+
+Nothing moves, so what was seen first must be there again. Difficulty widens the turn and adds
+landmarks. Yaw is in degrees, positive to the left of the first view.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+from simbench.worlds import palette
+from simbench.worlds.families._stage import Stage, ease, filmed, footprint, scatter, stand
+from simbench.worlds.scene import Body, Event, Scene, Vec
+
+HALF = 4.4
+LEAVE, GONE, RETURN, BACK = 0.12, 0.38, 0.5, 0.75
+FOV = 52.0
+
+
+def build(
+    seed: int, duration: float, look: str, difficulty: float, split: str = "train", angle: float | None = None
+) -> Scene:
+    """A yard of 10 to 16 landmarks; the camera turns by `angle` degrees (default: 70 to 170)."""
+    stage = Stage(random.Random(seed), look, split)
+    rng = stage.rng
+    drawn = (70.0 + 100.0 * difficulty) * rng.choice((-1.0, 1.0))
+    turn = drawn if angle is None else float(angle)
+    heading = rng.uniform(-180.0, 180.0)
+    landmarks = _landmarks(stage, 10 + round(6 * difficulty))
+    height = rng.uniform(1.2, 1.5)
+
+    def yaw(time: float) -> float:
+        share = time / duration
+        gone = ease((share - LEAVE) / (GONE - LEAVE)) - ease((share - RETURN) / (BACK - RETURN))
+        return math.radians(heading + turn * gone)
+
+    def target(time: float) -> Vec:
+        a = yaw(time)
+        return (-math.sin(a), height - 0.17, -math.cos(a))
+
+    camera = filmed(lambda _: (0.0, height, 0.0), target, duration, FOV)
+    tags = {
+        "objects": [b.name for b in landmarks],
+        "camera": {"move": "look-away", "amount": round(turn, 3), "unit": "degrees"},
+        "landmarks": _bearings(landmarks, heading),
+        "leave": LEAVE * duration,
+        "return": RETURN * duration,
+    }
+    events = (Event("away", GONE * duration, ()), Event("back", BACK * duration, ()))
+    bodies = (stage.floor(0.9), *_yard(stage), *landmarks)
+    return Scene(
+        "look-away", seed, duration, camera, bodies, stage.light(), events=events, look=look, tags=tags
+    )
+
+
+def _landmarks(stage: Stage, count: int) -> list[Body]:
+    """Objects all around, one per sector, so that every direction has its own."""
+    rng = stage.rng
+    shapes = palette.shapes(stage.split)
+    hues = palette.pick_colours(rng, count, stage.split)
+    first = rng.uniform(0.0, 2.0 * math.pi)
+    placed: list[Body] = []
+    for i, hue in enumerate(hues):
+        shape = shapes[(i + rng.randrange(2)) % len(shapes)]
+        body = stage.thing(f"{shape.name}-{i}", hue, rng.uniform(0.34, 0.58), shape)
+        sector = first + 2.0 * math.pi * i / count
+
+        def spot(chance: random.Random, sector: float = sector) -> tuple[float, float]:
+            bearing = sector + chance.uniform(-0.5, 0.5) * 2.0 * math.pi / count
+            far = chance.uniform(2.3, 3.5)
+            return -far * math.sin(bearing), -far * math.cos(bearing)
+
+        taken = [(*_ground(b), footprint(b)) for b in placed]
+        place = scatter(rng, [footprint(body)], spot, 0.06, taken)[0]
+        if place is not None:
+            placed.append(stand(body, *place, rng.uniform(-math.pi, math.pi)))
+    return placed
+
+
+def _ground(body: Body) -> tuple[float, float]:
+    x, _, z = body.motion[0].position
+    return x, z
+
+
+def _bearings(landmarks: list[Body], heading: float) -> dict[str, float]:
+    """Yaw of every landmark against the first view, degrees in [-180, 180), positive to the left."""
+    found = {}
+    for body in landmarks:
+        x, z = _ground(body)
+        bearing = math.degrees(math.atan2(-x, -z)) - heading
+        found[body.name] = round((bearing + 180.0) % 360.0 - 180.0, 3)
+    return found
+
+
+def _yard(stage: Stage) -> list[Body]:
+    """Four walls of different make: two full-width ones, two fitted between them."""
+    rng = stage.rng
+    thick = 0.15
+    makes = ["brick", "stripe", "noise", "checker"] if stage.split != "test" else ["dots"] * 4
+    rng.shuffle(makes)
+    muted = sorted(palette.stage_colours(stage.split))
+    rng.shuffle(muted)
+    colours = [palette.stage_colours("all")[muted[i % len(muted)]] for i in range(4)]
+    walls = []
+    for i, (name, make, colour) in enumerate(
+        zip(("north", "south", "west", "east"), makes, colours, strict=True)
+    ):
+        height = rng.uniform(0.9, 1.25)
+        off = (HALF + thick) * (-1.0 if i % 2 == 0 else 1.0)
+        if i < 2:
+            centre, half = (0.0, height, off), (HALF + 2 * thick, height, thick)
+        else:
+            centre, half = (off, height, 0.0), (thick, height, HALF)
+        walls.append(stage.wall(f"wall-{name}", centre, half, make, colour))
+    return walls
