@@ -1,0 +1,153 @@
+"""Edits of a scene as tables: carved balls, painted faces and changing voxels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbench.worlds.scene import Paint, Scene
+
+NEVER = 2**30
+TEXELS = 192
+
+
+@dataclass(frozen=True)
+class Carves:
+    """Balls taken out, grouped by body: `span` int32 [N, 2], `frame` int32 [S], `ball` f32 [S, 4]."""
+
+    span: np.ndarray
+    frame: np.ndarray
+    ball: np.ndarray
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """Painted faces, grouped by body; see compile.Tables."""
+
+    span: np.ndarray
+    face: np.ndarray
+    place: np.ndarray
+    colour: np.ndarray
+    frame: np.ndarray
+
+
+@dataclass(frozen=True)
+class Grids:
+    """Voxels: `shape` int32 [N, 3], `start` int64 [T, N], `cells` uint8 flat, x slowest, z fastest."""
+
+    shape: np.ndarray
+    start: np.ndarray
+    cells: np.ndarray
+
+
+def first_frame(time: float, fps: float) -> int:
+    """The first frame at or after `time`; a frame within a millionth of it counts."""
+    return max(0, math.ceil(time * fps - 1e-6)) if time < 1e8 else NEVER
+
+
+def _spans(scene: Scene, owners: list[int]) -> np.ndarray:
+    span = np.zeros((len(scene.bodies), 2), dtype=np.int32)
+    for n in range(len(scene.bodies)):
+        span[n] = sum(o < n for o in owners), sum(o <= n for o in owners)
+    return span
+
+
+def _index(scene: Scene) -> dict[str, int]:
+    return {body.name: n for n, body in enumerate(scene.bodies)}
+
+
+def carve_tables(scene: Scene, fps: float) -> Carves:
+    """Carves of a scene, in order within each body."""
+    if not scene.carves:
+        span = np.zeros((len(scene.bodies), 2), dtype=np.int32)
+        return Carves(span, np.zeros(0, dtype=np.int32), np.zeros((0, 4), dtype=np.float32))
+    index = _index(scene)
+    carves = sorted(scene.carves, key=lambda c: index[c.body])
+    ball = np.array([(*c.centre, c.radius) for c in carves], dtype=np.float64).astype(np.float32)
+    frame = np.array([first_frame(c.time, fps) for c in carves], dtype=np.int32)
+    return Carves(_spans(scene, [index[c.body] for c in carves]), frame, ball)
+
+
+def _touched(stroke: np.ndarray, radius: float, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """First time the brush is within `radius` of each point (u, v), inf where it never is."""
+    first = np.full(u.shape, np.inf)
+    for (t0, u0, v0), (t1, u1, v1) in zip(stroke[:-1], stroke[1:], strict=True):
+        ex, ey = u1 - u0, v1 - v0
+        px, py = u - u0, v - v0
+        a = ex * ex + ey * ey
+        gap = radius * radius - (px * px + py * py)
+        entry = np.where(gap >= 0, 0.0, np.inf)
+        if a > 0:
+            b = px * ex + py * ey
+            h = b * b + a * gap
+            s = (b - np.sqrt(np.maximum(h, 0.0))) / a
+            entry = np.where((gap < 0) & (h >= 0) & (s >= 0) & (s <= 1), s, entry)
+        first = np.minimum(first, t0 + entry * (t1 - t0) if t1 > t0 else np.where(entry < np.inf, t0, np.inf))
+    return first
+
+
+def _stroke(paint: Paint, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Texture int32 [R, R] of first painted frames and its placement (u0, v0, texels per metre, R)."""
+    points = np.array(paint.stroke, dtype=np.float64)
+    if len(points) == 1:
+        points = np.concatenate([points, points])
+    low = points[:, 1:].min(axis=0) - paint.radius
+    side = float((points[:, 1:].max(axis=0) + paint.radius - low).max())
+    density = (TEXELS - 1) / side
+    at = (np.arange(TEXELS) + 0.5) / density
+    u, v = np.meshgrid(low[0] + at, low[1] + at)
+    time = _touched(points, paint.radius, u, v)
+    frame = np.full(time.shape, NEVER, dtype=np.int32)
+    known = np.isfinite(time)
+    frame[known] = np.maximum(0, np.ceil(time[known] * fps - 1e-6)).astype(np.int32)
+    return frame, np.array([low[0], low[1], density, TEXELS])
+
+
+def stroke_tables(scene: Scene, frames: int, fps: float) -> Strokes:
+    """Painted faces of a scene, in order within each body."""
+    if not scene.paints:
+        span = np.zeros((len(scene.bodies), 2), dtype=np.int32)
+        empty = np.zeros((0, 4), dtype=np.float32)
+        none = np.zeros((0, 1, 1), dtype=np.int32)
+        return Strokes(span, np.zeros((0, 2), dtype=np.int32), empty, np.zeros((0, 3)), none)
+    index = _index(scene)
+    paints = sorted(scene.paints, key=lambda p: index[p.body])
+    drawn = [_stroke(paint, fps) for paint in paints]
+    return Strokes(
+        span=_spans(scene, [index[p.body] for p in paints]),
+        face=np.array([(p.axis, p.sign) for p in paints], dtype=np.int32),
+        place=np.array([place for _, place in drawn]).astype(np.float32),
+        colour=np.array([p.colour for p in paints], dtype=np.float64),
+        frame=np.stack([texture for texture, _ in drawn]),
+    )
+
+
+def grid_tables(scene: Scene, frames: int, fps: float) -> Grids:
+    """Voxel cells of a scene; a snapshot is stored only where an edit changes one."""
+    shape = np.zeros((len(scene.bodies), 3), dtype=np.int32)
+    start = np.zeros((frames, len(scene.bodies)), dtype=np.int64)
+    parts: list[np.ndarray] = []
+    used = 0
+    for n, body in enumerate(scene.bodies):
+        if body.kind != "voxels":
+            continue
+        cells = np.array(body.voxels, dtype=np.uint8)
+        shape[n] = cells.shape
+        edits = sorted((e for e in scene.voxel_edits if e.body == body.name), key=lambda e: e.time)
+        changes = [(first_frame(e.time, fps), e) for e in edits]
+        for f in range(frames):
+            now = [e for frame, e in changes if frame == f]
+            if now:
+                cells = cells.copy()
+            for e in now:
+                cells[e.cell] = e.value
+            if f == 0 or now:
+                parts.append(cells.reshape(-1))
+                start[f, n] = used
+                used += cells.size
+            else:
+                start[f, n] = start[f - 1, n]
+    flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
+    return Grids(shape, start, np.ascontiguousarray(flat))

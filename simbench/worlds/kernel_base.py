@@ -1,0 +1,43 @@
+"""The formulas as compiled scalar functions, without fast-math and without division checks."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from simbench.worlds import formulas
+
+
+def jit(function):
+    """Compile on first use, into whatever calls it."""
+    return numba.njit(error_model="numpy", nogil=True)(function)
+
+
+@jit
+def _where(condition, a, b):
+    return a if condition else b
+
+
+@jit
+def _sqrt(x):
+    return np.sqrt(x)
+
+
+@jit
+def _floor(x):
+    return np.floor(x)
+
+
+@jit
+def _integer(x):
+    return np.int64(x)
+
+
+@jit
+def _real(x):
+    return np.float32(x)
+
+
+F = formulas.bind(
+    {"where": _where, "sqrt": _sqrt, "floor": _floor, "integer": _integer, "real": _real}, jit, np.float32
+)

@@ -1,0 +1,100 @@
+"""Pixels, depth and identities of a compiled clip, by either backend with the same bytes on CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbench.errors import UserError
+from simbench.worlds.compile import CompiledClip
+
+BACKENDS = ("numba", "torch")
+MAX_SIDE = 8192
+MAX_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Frames:
+    """`rgb` uint8 [T, H, W, 3] sRGB, `depth` float32 [T, H, W] metres along the optical axis (0 = sky),
+    `ids` int32 [T, H, W] index into the scene's bodies (-1 = sky). Depth and ids go through pixel
+    centres; both are empty [0, H, W] when truth was not asked for.
+    """
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Rays of an image: `us` [W s] and `vs` [H s] tangents of their columns and rows, `pitch` of a pixel."""
+
+    us: np.ndarray
+    vs: np.ndarray
+    pitch: float
+
+
+def raster(width: int, height: int, samples: int, tangent: float) -> Raster:
+    """Samples x samples rays per pixel, evenly spaced; the field of view is vertical."""
+    pitch = 2.0 * tangent / height
+    us = ((np.arange(width * samples) + 0.5) / samples - width / 2.0) * pitch
+    vs = ((np.arange(height * samples) + 0.5) / samples - height / 2.0) * pitch
+    return Raster(us.astype(np.float32), vs.astype(np.float32), pitch)
+
+
+def render(
+    compiled: CompiledClip,
+    width: int,
+    height: int,
+    samples: int = 2,
+    backend: str = "numba",
+    threads: int = 1,
+    device: str = "cpu",
+    only: Sequence[int] | None = None,
+    truth: bool = True,
+) -> Frames:
+    """Render all frames of `compiled`, or those in `only`, with `samples` x `samples` rays per pixel.
+
+    `truth=False` skips depth and ids. Threads and chunks never change a byte.
+    """
+    _check(width, height, samples, backend, threads)
+    chosen = list(range(compiled.frames)) if only is None else [int(f) for f in only]
+    for f in chosen:
+        if not 0 <= f < compiled.frames:
+            raise UserError(f"frame {f} is outside 0..{compiled.frames - 1}; choose frames of the clip")
+    if backend == "torch":
+        from simbench.worlds import torch_backend
+
+        return torch_backend.render(compiled, width, height, samples, threads, device, chosen, truth)
+    if device != "cpu":
+        raise UserError(f"backend numba cannot run on device {device!r}; use backend='torch' or device='cpu'")
+    from simbench.worlds import numba_backend
+
+    return numba_backend.render(compiled, width, height, samples, threads, chosen, truth)
+
+
+def trace(compiled: CompiledClip, uv: np.ndarray, backend: str = "numba") -> tuple[np.ndarray, np.ndarray]:
+    """Depth and body of single rays: `uv` float32 [T, P, 2] tangents gives float32 and int32 [T, P]."""
+    _check(1, 1, 1, backend, 1)
+    if backend == "torch":
+        from simbench.worlds import torch_backend
+
+        return torch_backend.trace(compiled, uv)
+    from simbench.worlds import numba_backend
+
+    return numba_backend.trace(compiled, uv)
+
+
+def _check(width: int, height: int, samples: int, backend: str, threads: int) -> None:
+    for name, value, limit in (
+        ("width", width, MAX_SIDE),
+        ("height", height, MAX_SIDE),
+        ("samples", samples, MAX_SAMPLES),
+        ("threads", threads, 1024),
+    ):
+        if not 1 <= value <= limit:
+            raise UserError(f"{name}={value} is outside 1..{limit}; choose a whole number inside")
+    if backend not in BACKENDS:
+        raise UserError(f"unknown backend {backend!r}; choose from {', '.join(BACKENDS)}")
