@@ -1,0 +1,48 @@
+"""The README holds: its commands compose, its code is the example that runs, nothing is left open."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Fenced code of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
+
+
+def commands(module: str) -> list[str]:
+    """Arguments of every `python -m module ...` in the shell blocks of the pages, without comments."""
+    found = []
+    for page in PAGES:
+        for line in "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
+            for match in re.findall(rf"python -m {re.escape(module)} ([^#&|]*)", line):
+                found.append(match.strip())
+    return sorted(set(found))
+
+
+def test_the_code_in_the_readme_is_the_example() -> None:
+    (code,) = blocks(ROOT / "README.md", "python")
+    example = (ROOT / "examples" / "my_model.py").read_text()
+    assert code.strip() in example, "examples/my_model.py and the README differ"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_nothing_is_left_open(page: Path) -> None:
+    assert not re.findall(r"@[A-Z]+@|\?\?\?|\bTBD\b|<number>", page.read_text())
+
+
+def test_the_first_commands_are_the_two_that_matter() -> None:
+    first = blocks(ROOT / "README.md", "sh")[0].splitlines()
+    assert re.match(r"pip install -e '\.\[dev\]' && python -m simbench suite=permanence\b", first[0])
+    assert re.match(r"pytest\b", first[1])
+
+
+def test_pictures_are_small_enough_to_commit() -> None:
+    for path in (ROOT / "docs").glob("*.png"):
+        assert path.stat().st_size <= 300_000, f"{path.name}: {path.stat().st_size} bytes"
