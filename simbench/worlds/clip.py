@@ -50,5 +50,31 @@ def make_clip(
     threads: int = 1,
     device: str = "cpu",
 ) -> Clip:
-    """Render `scene` with all its truth. `samples` x `samples` rays per pixel for colour."""
-    raise ValueError("contract only: being built")
+    """Render `scene` with all its truth. `samples` x `samples` rays per pixel for colour.
+
+    `backend` numba or torch (the same bytes on CPU), `device` for torch only. UserError names what
+    cannot be drawn. `centres` are NaN for a body behind the eye.
+    """
+    from simbench.worlds import truth
+    from simbench.worlds.compile import compile_scene
+    from simbench.worlds.render import render
+
+    compiled = compile_scene(scene, frames, fps)
+    drawn = render(compiled, width, height, samples, backend, threads, device)
+    tracks = truth.tracks(compiled, width, height, backend)
+    return Clip(
+        rgb=drawn.rgb,
+        depth=drawn.depth,
+        ids=drawn.ids,
+        intrinsics=truth.intrinsics(compiled, width, height),
+        poses=truth.poses(compiled),
+        points=tracks.points,
+        uv=tracks.uv,
+        visible=tracks.visible,
+        point_body=tracks.body,
+        centres=truth.project(compiled, compiled.positions, width, height),
+        positions=compiled.positions,
+        names=tuple(body.name for body in scene.bodies),
+        events=scene.events,
+        fps=fps,
+    )

@@ -204,7 +204,22 @@ def _make_entries(stamp):
                     for x in range(t.size):
                         t[x] = t[x] if t[x] < MISS else ZERO
 
-    return draw, probe
+    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    def touch(tb, chosen, us, vs, depth, ids):
+        """Depth and body of single rays us, vs [T, P] of the chosen frames."""
+        if len(stamp) > 0:
+            out = np.empty(1, np.float32)
+            rects = np.zeros((tb.kind.size, 4), np.int32)
+            for f in chosen:
+                for n in range(tb.kind.size):
+                    rects[n, 1] = tb.drawn[f, n]
+                    rects[n, 3] = tb.drawn[f, n]
+                for p in range(us.shape[1]):
+                    t = depth[f, p : p + 1]
+                    _hits(tb, f, us[f, p : p + 1], vs[f, p], 0, rects, t, ids[f, p : p + 1], out)
+                    t[0] = t[0] if t[0] < MISS else ZERO
+
+    return draw, probe, touch
 
 
-draw, probe = _make_entries(formulas.stamp())
+draw, probe, touch = _make_entries(formulas.stamp())

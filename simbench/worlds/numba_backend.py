@@ -48,21 +48,11 @@ def render(
     return Frames(rgb, depth, ids)
 
 
-def trace(compiled: CompiledClip, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """See `simbench.worlds.render.trace`."""
-    count, points = uv.shape[:2]
-    depth = np.zeros((count, points), dtype=np.float32)
-    ids = np.full((count, points), -1, dtype=np.int32)
-    full = np.tile(np.array([0, 1, 0, 1], dtype=np.int32), (1, len(compiled.tables.kind), 1))
-    for f in range(count):
-        whole = np.where(compiled.tables.drawn[f, None, :, None] > 0, full, 0).astype(np.int32)
-        frame = np.array([f], dtype=np.int64)
-        for p in range(points):
-            us, vs = uv[f, p, :1], uv[f, p, 1:]
-            kernel.probe(
-                compiled.tables, frame, 0, 1, us, vs, whole, depth[f, p].reshape(1, 1, 1), ids[f, p].reshape(1, 1, 1)
-            )
-    return depth, ids
+def trace(compiled: CompiledClip, uv: np.ndarray, chosen: list[int], depth: np.ndarray, ids: np.ndarray) -> None:
+    """See `simbench.worlds.render.trace`: fills `depth` and `ids` [T, P]."""
+    frames = np.array(chosen, dtype=np.int64)
+    us, vs = np.ascontiguousarray(uv[..., 0]), np.ascontiguousarray(uv[..., 1])
+    kernel.touch(compiled.tables, frames, us, vs, depth, ids)
 
 
 def _spread(work: Callable[[int, int], None], count: int, threads: int) -> None:

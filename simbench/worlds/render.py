@@ -75,16 +75,26 @@ def render(
     return numba_backend.render(compiled, width, height, samples, threads, chosen, truth)
 
 
-def trace(compiled: CompiledClip, uv: np.ndarray, backend: str = "numba") -> tuple[np.ndarray, np.ndarray]:
-    """Depth and body of single rays: `uv` float32 [T, P, 2] tangents gives float32 and int32 [T, P]."""
+def trace(
+    compiled: CompiledClip, uv: np.ndarray, backend: str = "numba", only: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and body of single rays: `uv` float32 [T, P, 2] tangents gives float32 and int32 [T, P].
+
+    Frames outside `only` stay 0 and -1.
+    """
     _check(1, 1, 1, backend, 1)
+    chosen = list(range(compiled.frames)) if only is None else [int(f) for f in only]
+    depth = np.zeros(uv.shape[:2], dtype=np.float32)
+    ids = np.full(uv.shape[:2], -1, dtype=np.int32)
     if backend == "torch":
         from simbench.worlds import torch_backend
 
-        return torch_backend.trace(compiled, uv)
-    from simbench.worlds import numba_backend
+        torch_backend.trace(compiled, uv, chosen, depth, ids)
+    else:
+        from simbench.worlds import numba_backend
 
-    return numba_backend.trace(compiled, uv)
+        numba_backend.trace(compiled, uv, chosen, depth, ids)
+    return depth, ids
 
 
 def _check(width: int, height: int, samples: int, backend: str, threads: int) -> None:
