@@ -159,9 +159,10 @@ def _check_complete(container: Any, stream: Any, pictures: _Pictures, name: str)
         raise VideoError(f"{name}: truncated, {pictures.packets} of {stream.frames} frames are there")
     end = _promised_seconds(container, stream)
     times = [t for t in pictures.times if t is not None]
-    if end is None or got < 2 or len(times) < got:
+    rate = float(stream.average_rate or 0)
+    if end is None or len(times) < got or (got == 1 and rate == 0):
         return
-    period = (times[-1] - times[0]) / (got - 1)
+    period = (times[-1] - times[0]) / (got - 1) if got > 1 else 1 / rate
     missing = round((end - times[-1]) / period) - 1
     if missing >= 1:
         raise VideoError(
@@ -237,12 +238,13 @@ def shown_at(times: Sequence[float], fps: float, last: float) -> tuple[int, ...]
 
 def _square_pixels(stream: Any, name: str, resample: bool) -> float:
     """Width factor that makes pixels square; 1 when they are (within 2 %, the rounding of scalers)."""
-    ratio = float(stream.sample_aspect_ratio or 1)
+    shape = Fraction(stream.sample_aspect_ratio or 1)
+    ratio = float(shape)
     if abs(ratio - 1) <= 0.02:
         return 1.0
     if not resample:
         raise VideoError(
-            f"{name}: pixels are not square (sample aspect {stream.sample_aspect_ratio});"
+            f"{name}: pixels are not square (sample aspect {shape.numerator}:{shape.denominator});"
             " scale it to square pixels, or add generator.resample=fit or crop"
         )
     return ratio
@@ -258,7 +260,7 @@ def _widened(frames: np.ndarray, ratio: float) -> np.ndarray:
 
 def _is_lossy(codec: Any) -> bool:
     """False only for lossless codecs that hold RGB: 4:2:0 has already lost colour, whatever holds it."""
-    if not str(codec.pix_fmt).startswith(RGB_FORMATS) and codec.pix_fmt != "pal8":
+    if not str(codec.pix_fmt).startswith(RGB_FORMATS):
         return True
     if codec.name in LOSSLESS_CODECS:
         return False

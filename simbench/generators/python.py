@@ -15,7 +15,7 @@ import numpy as np
 
 from simbench.case import Condition
 from simbench.errors import UserError
-from simbench.generator import Answer, Invalid
+from simbench.generator import Answer, Generator, Invalid
 from simbench.resample import MODES, prepended, resample
 from simbench.video import VideoError, as_video, validate
 
@@ -30,6 +30,7 @@ class PythonGenerator:
     True. A model that also names `poses` ([T, 4, 4] world to camera, OpenCV), `intrinsics`
     ([T, 3, 3]), `actions`, `height` or `width` in its signature is given them. An optional
     `identity()` returns what else changes the output (a weights digest, say), JSON-able.
+    A class that is a whole `simbench.generator.Generator` itself is called as one.
     `fps` and `resample` say the rate of what comes back and how to bring it to what was asked.
     """
 
@@ -47,6 +48,8 @@ class PythonGenerator:
 
     def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> list[Answer]:
         """One clip per condition; a wrong shape or NaN is Invalid, an exception in the model is its own."""
+        if isinstance(self.model, Generator):
+            return list(self.model(conditions, seeds))
         return [self._answer(c, s) for c, s in zip(conditions, seeds, strict=True)]
 
     def identity(self) -> Mapping[str, Any]:
