@@ -1,0 +1,251 @@
+"""Moving layers read from the given frames: a sprite, where it was in each frame, and what hid it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbench.generators.plate import Plate, Swept, one_thread, read_plate, refine, threshold
+
+CUT = 0.985
+"""A layer that shows less than this share of its area is partly behind something."""
+
+SEEN = 0.12
+"""A layer that shows less than this share is not used to measure where it is."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`colour` float32 [h, w, 3] levels and `alpha` float32 [h, w]: the sprite in the frame where it is seen best,
+    its corner at `corner` (x, y) px. `offsets` float64 [k, 2] (x, y) px moves it to frame t, `shown` float64
+    [k] is the share of its area that frame t shows, `seen` float32 [H, W] the most that it covered of each pixel."""
+
+    colour: np.ndarray
+    alpha: np.ndarray
+    corner: tuple[int, int]
+    offsets: np.ndarray
+    shown: np.ndarray
+    seen: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """One thing followed through the frames: its own `mattes` float32 [k, H, W] and `velocity` px per frame."""
+
+    mattes: np.ndarray
+    velocity: np.ndarray
+
+
+def place(sprite: np.ndarray, corner: tuple[int, int], offset: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """float32 [H, W(, C)]: `sprite` on an empty canvas of `shape`, moved by `offset` (x, y) px, bilinear."""
+    import cv2
+
+    out = np.zeros((*shape, *sprite.shape[2:]), np.float32)
+    x, y = corner[0] + float(offset[0]), corner[1] + float(offset[1])
+    left, top = int(np.floor(x)), int(np.floor(y))
+    move = np.array([[1, 0, x - left], [0, 1, y - top]], np.float32)
+    size = (sprite.shape[1] + 1, sprite.shape[0] + 1)
+    moved = cv2.warpAffine(sprite, move, size, flags=cv2.INTER_LINEAR, borderValue=0)
+    y0, y1 = max(top, 0), min(top + size[1], shape[0])
+    x0, x1 = max(left, 0), min(left + size[0], shape[1])
+    if y0 < y1 and x0 < x1:
+        out[y0:y1, x0:x1] = moved[y0 - top : y1 - top, x0 - left : x1 - left]
+    return out
+
+
+def _blobs(matte: np.ndarray, least: float) -> list[np.ndarray]:
+    """float32 [H, W] each: the connected parts of one matte with an area of `least` px or more."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(matte > 0.3, np.ones((3, 3)))
+    out = []
+    for i in range(1, count + 1):
+        part = ndimage.binary_dilation(labels == i, np.ones((3, 3))) & ((labels == i) | (labels == 0))
+        if matte[part].sum() >= least:
+            out.append(np.where(part, matte, 0).astype(np.float32))
+    return out
+
+
+def _centre(matte: np.ndarray) -> np.ndarray:
+    y, x = np.indices(matte.shape)
+    return np.array([(x * matte).sum(), (y * matte).sum()]) / matte.sum()
+
+
+def chains(plate: Plate) -> list[_Chain]:
+    """Blobs linked from frame to frame by where the flow takes them; at least two frames each."""
+    height, width = plate.rgb.shape[:2]
+    least = max(3.0, height * width / 500)
+    open_: list[tuple[int, list[tuple[int, np.ndarray]], np.ndarray]] = []
+    done = []
+    for t, matte in enumerate(plate.mattes):
+        blobs = _blobs(matte, least)
+        pairs = []
+        for i, (_, links, velocity) in enumerate(open_):
+            for j, blob in enumerate(blobs):
+                reach = 0.6 * np.sqrt(links[-1][1].sum()) + 1.0
+                gap = float(np.hypot(*(_centre(links[-1][1]) + velocity - _centre(blob))))
+                if gap < reach:
+                    pairs.append((gap, i, j))
+        taken_i: dict[int, int] = {}
+        for _, i, j in sorted(pairs):
+            if i not in taken_i and j not in taken_i.values():
+                taken_i[i] = j
+        done += [c for i, c in enumerate(open_) if i not in taken_i]
+        grown = [
+            (open_[i][0], open_[i][1] + [(t, blobs[j])], _blob_velocity(plate.flow[t], blobs[j]))
+            for i, j in taken_i.items()
+        ]
+        fresh = [j for j in range(len(blobs)) if j not in taken_i.values()]
+        open_ = grown + [(t, [(t, blobs[j])], _blob_velocity(plate.flow[t], blobs[j])) for j in fresh]
+    return [_chain(links, plate) for _, links, _ in done + open_ if len(links) > 1]
+
+
+def _blob_velocity(flow: np.ndarray, blob: np.ndarray) -> np.ndarray:
+    return np.median(flow[blob > 0.5], axis=0) if (blob > 0.5).any() else np.zeros(2)
+
+
+def _chain(links: list[tuple[int, np.ndarray]], plate: Plate) -> _Chain:
+    mattes = np.zeros_like(plate.mattes)
+    speeds = []
+    best = max(blob.sum() for _, blob in links)
+    for t, blob in links:
+        mattes[t] = blob
+        if blob.sum() > 0.7 * best:
+            speeds.append(_blob_velocity(plate.flow[t], blob))
+    return _Chain(mattes, np.median(speeds, axis=0))
+
+
+def _register(
+    alpha: np.ndarray, corner: tuple[int, int], matte: np.ndarray, free: np.ndarray, guess: np.ndarray
+) -> np.ndarray:
+    """The offset (x, y) px at which the sprite, seen through `free` in [0, 1], explains `matte` best
+    (Gauss-Newton, Lucas and Kanade 1981)."""
+    offset = guess.astype(np.float64)
+    for _ in range(12):
+        moved = place(alpha, corner, offset, (matte.shape[0], matte.shape[1]))
+        gy, gx = np.gradient(moved)
+        slope = np.stack([gx * free, gy * free], -1).reshape(-1, 2)
+        error = (moved * free - matte).reshape(-1)
+        step = np.linalg.solve(slope.T @ slope + 1e-3 * np.eye(2), slope.T @ error)
+        step = np.clip(step, -0.8, 0.8)
+        offset = offset + step
+        if np.abs(step).max() < 1e-3:
+            break
+    return offset
+
+
+def _sprite(frame: np.ndarray, matte: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Colour, alpha and corner: the box around a matte, edge pixels in the colour of the nearest full one."""
+    from scipy import ndimage
+
+    rows, columns = np.nonzero(matte.any(axis=1))[0], np.nonzero(matte.any(axis=0))[0]
+    y0, y1 = max(rows[0] - 1, 0), rows[-1] + 2
+    x0, x1 = max(columns[0] - 1, 0), columns[-1] + 2
+    alpha = matte[y0:y1, x0:x1]
+    full = alpha > 0.95
+    full = full if full.any() else alpha >= alpha.max()
+    near = ndimage.distance_transform_edt(~full, return_distances=False, return_indices=True)
+    return frame[y0:y1, x0:x1][near[0], near[1]].astype(np.float32), alpha.copy(), (int(x0), int(y0))
+
+
+def read_layer(frames: np.ndarray, plate: Plate, chain: _Chain) -> Layer:
+    """Sprite, offsets and what hid it, of one chain. Frames that show too little take the velocity's word."""
+    areas = chain.mattes.sum(axis=(1, 2))
+    best = int(np.argmax(areas))
+    colour, alpha, corner = _sprite(frames[best], chain.mattes[best])
+    shown = areas / areas[best]
+    seen = chain.mattes.max(axis=0)
+    offsets = np.zeros((len(frames), 2))
+    everywhere = np.ones_like(seen)
+    for direction in (1, -1):
+        velocity = chain.velocity * direction
+        t = best + direction
+        while 0 <= t < len(frames):
+            guess = offsets[t - direction] + velocity
+            offsets[t] = guess
+            if shown[t] > SEEN:
+                free = seen if shown[t] < CUT else everywhere
+                offsets[t] = _register(alpha, corner, chain.mattes[t], free, guess)
+                velocity = (offsets[t] - offsets[best]) / abs(t - best)
+            t += direction
+    return Layer(colour, alpha, corner, offsets, shown, seen)
+
+
+def expected(layer: Layer, offsets: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """float32 [H, W]: the most that the layer would cover of each pixel at `offsets` if nothing hid it."""
+    return np.max([place(layer.alpha, layer.corner, o, shape) for o in offsets], axis=0)
+
+
+def hiding(plate: Plate, evidence: np.ndarray, free: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """float32 [H, W]: the part of the plate that hides a layer, grown from where it was hidden.
+
+    `evidence` and `free` bool [H, W]: where the layer should have been seen and was not, and where it
+    was. A pixel belongs to what hides if it looks more like the one than like the other and hangs
+    together with it.
+    """
+    import cv2
+    from scipy import ndimage
+    from scipy.spatial import cKDTree
+
+    height, width = evidence.shape
+    if evidence.sum() < 2 or not free.any():
+        return np.zeros(evidence.shape, np.float32)
+    unit = velocity / max(float(np.hypot(*velocity)), 1e-9)
+    reach = max(2.0, min(height, width) / 16)
+    moved = [
+        np.roll(evidence, (round(s * unit[1]), round(s * unit[0])), (0, 1)) for s in np.arange(0, reach, 0.5)
+    ]
+    core = np.any(moved, axis=0) & ~free
+    look = cv2.GaussianBlur(plate.rgb, (0, 0), max(0.5, min(height, width) / 96)).reshape(-1, 3)
+    far = cKDTree(look[free.ravel()]).query(look)[0].reshape(height, width)
+    core &= far > threshold(plate.noise)
+    if not core.any():
+        return np.zeros(evidence.shape, np.float32)
+    near = cKDTree(look[core.ravel()]).query(look)[0].reshape(height, width)
+    like = ((near < far) & (near < 60) & ~free) | core
+    like = ndimage.binary_opening(like, np.ones((3, 3)))
+    labels, _ = ndimage.label(like)
+    grown = np.isin(labels, np.unique(labels[core]))
+    grown = ndimage.binary_fill_holes(grown) & ~free
+    return grown.astype(np.float32)
+
+
+def read_layers(frames: np.ndarray) -> tuple[Plate, list[Layer]]:
+    """The plate and all moving layers of `frames` uint8 [k, H, W, 3], k >= 2.
+
+    Read twice: once the layers are known, so is in which frames each pixel of the plate is free.
+    """
+    plate = read_plate(frames)
+    with one_thread():
+        layers = [read_layer(frames, plate, c) for c in chains(plate)]
+        if layers:
+            plate = refine(frames, plate, *_forecast(layers, frames.shape[:3]))
+            layers = [read_layer(frames, plate, c) for c in chains(plate)]
+    return plate, layers
+
+
+def _forecast(
+    layers: list[Layer], shape: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray, list[Swept], np.ndarray]:
+    """Where any layer may be, with a margin of a pixel, bool [k, H, W]; its colour there or -1, [k, H, W, 3];
+    the path of each layer; and bool [H, W] where a layer always is, with a margin across its motion only:
+    along it stands what hides it."""
+    from scipy import ndimage
+
+    covered = np.zeros(shape, bool)
+    inks = np.full((*shape, 3), -1, np.float32)
+    paths, stuck = [], np.zeros(shape[1:], bool)
+    for layer in layers:
+        own = np.stack([place(layer.alpha, layer.corner, o, (shape[1], shape[2])) > 0.02 for o in layer.offsets])
+        here = ndimage.binary_dilation(own, np.ones((1, 3, 3)))
+        covered |= here
+        for t, offset in enumerate(layer.offsets):
+            ink = place(layer.colour + 1, layer.corner, np.rint(offset), (shape[1], shape[2]))
+            inks[t] = np.where(ink > 0, ink - 1, inks[t])
+        velocity = layer.offsets[-1] - layer.offsets[0]
+        across = np.ones((3, 1)) if abs(velocity[0]) > abs(velocity[1]) else np.ones((1, 3))
+        stuck |= ndimage.binary_dilation(own[layer.shown >= CUT].all(axis=0), across) & here.all(axis=0)
+        if np.hypot(*velocity) > 0:
+            paths.append(Swept(here.any(axis=0), velocity))
+    return covered, inks, paths, stuck
