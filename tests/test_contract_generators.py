@@ -12,8 +12,10 @@ from conftest import build, names_in
 from toys import Still
 
 from simbench.generator import Generator
+from simbench.video import encode
 
 CONDITIONS = [contracts.condition_with(k, f"c{i}") for i, k in enumerate((5, 1, 0, 5))]
+LENGTHS = {k: contracts.condition_with(k, f"k{k}") for k in (0, 1, 5)}
 
 
 def needs(name: str, folder: Path) -> dict[str, Any]:
@@ -21,11 +23,21 @@ def needs(name: str, folder: Path) -> dict[str, Any]:
     return {"videos": {"dir": str(folder)}, "python": {"target": "toys.Still"}}.get(name, {})
 
 
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds a lossless video for every condition of this file."""
+    folder = tmp_path_factory.mktemp("videos")
+    conditions = [*CONDITIONS, *LENGTHS.values()]
+    for condition, video in zip(conditions, Still()(conditions, [0] * len(conditions)), strict=True):
+        assert video is not None
+        encode(video, folder / f"{condition.name}.mkv")
+    return folder
+
+
 @pytest.fixture(scope="module", params=names_in("generator"))
-def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Generator]:
+def make(request: pytest.FixtureRequest, answered: Path) -> Callable[[], Generator]:
     """Builds one generator of the configuration."""
-    options = needs(request.param, tmp_path_factory.mktemp("videos"))
-    return lambda: build("generator", request.param, **options)
+    return lambda: build("generator", request.param, **needs(request.param, answered))
 
 
 def test_protocol(make: Callable[[], Generator]) -> None:
@@ -34,9 +46,9 @@ def test_protocol(make: Callable[[], Generator]) -> None:
     assert isinstance(generator.capabilities, frozenset)
 
 
-@pytest.mark.parametrize("k", [0, 1, 5])
+@pytest.mark.parametrize("k", LENGTHS)
 def test_answers(make: Callable[[], Generator], k: int) -> None:
-    contracts.check_answers(make(), [contracts.condition_with(k, f"k{k}")])
+    contracts.check_answers(make(), [LENGTHS[k]])
 
 
 def test_repeats(make: Callable[[], Generator]) -> None:
@@ -62,10 +74,10 @@ def test_identity(make: Callable[[], Generator]) -> None:
 )
 def test_check_can_fail(check: str, fault: str) -> None:
     conditions = [contracts.condition_with(5, f"c{i}") for i in range(4)]
-    arguments = {"answers": (conditions,), "repeats": (conditions,), "identity": (Still(fault=fault),)}
-    getattr(contracts, f"check_{check}")(Still(), *({**arguments, "identity": (Still(),)}[check]))
+    function = getattr(contracts, f"check_{check}")
+    function(Still(), Still() if check == "identity" else conditions)
     with pytest.raises(AssertionError):
-        getattr(contracts, f"check_{check}")(Still(fault=fault), *arguments[check])
+        function(Still(fault=fault), Still(fault=fault) if check == "identity" else conditions)
 
 
 def test_there_are_generators() -> None:
