@@ -66,8 +66,8 @@ def build(
         raise UserError(f"look={look} is unknown; use one of {', '.join(LOOKS)}")
     if not 0.0 <= difficulty <= 1.0:
         raise UserError(f"difficulty={difficulty:g} is out of range; use a number from 0 to 1")
-    if not 0.1 <= duration <= 600.0:
-        raise UserError(f"duration={duration:g} s is out of range; use 0.1 to 600 seconds")
+    if not 0.01 <= duration <= 600.0:
+        raise UserError(f"duration={duration:g} s is out of range; use 0.01 to 600 seconds")
     takes = options(name)
     for key in chosen:
         if key not in takes:

@@ -12,6 +12,7 @@ from simbench.worlds import palette
 from simbench.worlds.scene import Body, Camera, Curve, Light, Material, Segment, Vec, constant
 
 KEYS_PER_SECOND = 32
+FLOORS = ("grey", "slate blue", "tan", "sage", "terracotta", "olive", "mauve")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Stage:
         name = self.rng.choice(options or sorted(palette.stage_colours(self.split)))
         return known[plain if self.look == "plain" else name]
 
-    def floor(self, scale: float = 0.8) -> Body:
-        """The ground: an infinite plane at y = 0, mostly checkered."""
-        colour = self.muted("grey", ("grey", "slate blue", "tan", "sage", "terracotta", "olive", "mauve"))
+    def floor(self, scale: float = 0.8, among: Sequence[str] = FLOORS) -> Body:
+        """The ground: an infinite plane at y = 0, mostly checkered, of a colour out of `among`."""
+        colour = self.muted("grey", among)
         texture = self.rng.choice(("checker", "checker", "checker", "brick", "noise"))
         if texture == "checker":
             other = palette.tint(colour, 0.72)

@@ -67,7 +67,7 @@ def build(
     chosen = _bites(rng, body, tool, side, count)
     times = _times(len(chosen), duration)
     head, handle = _tool(stage, tool, _path(body, chosen, tool, times, duration))
-    eye_height, reach = rng.uniform(1.9, 2.4), rng.uniform(3.7, 4.1)
+    eye_height, reach = rng.uniform(2.1, 2.6), rng.uniform(4.6, 5.1)
 
     def eye(time: float) -> Vec:
         angle = math.radians(side * (-8.0 + (22.0 + 16.0 * difficulty) * ease(time / duration)))
@@ -86,7 +86,14 @@ def build(
         "camera": {"move": "orbit", "amount": round(side * (22.0 + 16.0 * difficulty), 3), "unit": "degrees"},
         "bites": len(chosen),
     }
-    bodies = (stage.floor(), table, body, *props, head, handle)
+    bodies = (
+        stage.floor(0.8, ("grey", "slate blue", "sage", "mauve", "olive")),
+        table,
+        body,
+        *props,
+        head,
+        handle,
+    )
     return Scene(
         "carve",
         seed,

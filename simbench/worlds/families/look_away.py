@@ -21,14 +21,14 @@ FOV = 52.0
 def build(
     seed: int, duration: float, look: str, difficulty: float, split: str = "train", angle: float | None = None
 ) -> Scene:
-    """A yard of 10 to 16 landmarks; the camera turns by `angle` degrees (default: 70 to 170)."""
+    """A yard of 16 to 22 landmarks; the camera turns by `angle` degrees (default: 70 to 170)."""
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
     drawn = (70.0 + 100.0 * difficulty) * rng.choice((-1.0, 1.0))
     turn = drawn if angle is None else float(angle)
     heading = rng.uniform(-180.0, 180.0)
-    landmarks = _landmarks(stage, 10 + round(6 * difficulty))
-    height = rng.uniform(1.2, 1.5)
+    landmarks = _landmarks(stage, 16 + round(6 * difficulty))
+    height = rng.uniform(1.35, 1.65)
 
     def yaw(time: float) -> float:
         share = time / duration
@@ -37,7 +37,7 @@ def build(
 
     def target(time: float) -> Vec:
         a = yaw(time)
-        return (-math.sin(a), height - 0.17, -math.cos(a))
+        return (-math.sin(a), height - 0.2, -math.cos(a))
 
     camera = filmed(lambda _: (0.0, height, 0.0), target, duration, FOV)
     tags = {
@@ -63,12 +63,14 @@ def _landmarks(stage: Stage, count: int) -> list[Body]:
     placed: list[Body] = []
     for i, hue in enumerate(hues):
         shape = shapes[(i + rng.randrange(2)) % len(shapes)]
-        body = stage.thing(f"{shape.name}-{i}", hue, rng.uniform(0.34, 0.58), shape)
+        body = stage.thing(f"{shape.name}-{i}", hue, rng.uniform(*((0.22, 0.34), (0.36, 0.56))[i % 2]), shape)
         sector = first + 2.0 * math.pi * i / count
 
-        def spot(chance: random.Random, sector: float = sector) -> tuple[float, float]:
+        def spot(
+            chance: random.Random, sector: float = sector, near: bool = i % 2 == 0
+        ) -> tuple[float, float]:
             bearing = sector + chance.uniform(-0.5, 0.5) * 2.0 * math.pi / count
-            far = chance.uniform(2.3, 3.5)
+            far = chance.uniform(2.2, 2.7) if near else chance.uniform(2.9, 3.7)
             return -far * math.sin(bearing), -far * math.cos(bearing)
 
         taken = [(*_ground(b), footprint(b)) for b in placed]
@@ -101,12 +103,15 @@ def _yard(stage: Stage) -> list[Body]:
     rng.shuffle(makes)
     muted = sorted(palette.stage_colours(stage.split))
     rng.shuffle(muted)
-    colours = [palette.stage_colours("all")[muted[i % len(muted)]] for i in range(4)]
+    if stage.look == "plain":
+        muted = ["sage", "sand", "slate blue", "terracotta"]
+    colours = [palette.rgb(muted[i % len(muted)]) for i in range(4)]
     walls = []
     for i, (name, make, colour) in enumerate(
         zip(("north", "south", "west", "east"), makes, colours, strict=True)
     ):
-        height = rng.uniform(0.9, 1.25)
+        drawn = rng.uniform(0.9, 1.25)
+        height = 1.05 if stage.look == "plain" else drawn
         off = (HALF + thick) * (-1.0 if i % 2 == 0 else 1.0)
         if i < 2:
             centre, half = (0.0, height, off), (HALF + 2 * thick, height, thick)

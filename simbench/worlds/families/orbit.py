@@ -46,7 +46,7 @@ def _still_life(stage: Stage, count: int) -> list[Body]:
     pool = list(palette.shapes(stage.split)) * 3
     rng.shuffle(pool)
     shapes = [pool[i % len(pool)] for i in range(count)]
-    sizes = [rng.uniform(0.3, 0.5) for _ in range(count)]
+    sizes = [rng.uniform(0.3, 0.46) for _ in range(count)]
     things = [
         stage.thing(f"{shape.name}-{i}", hue, size, shape)
         for i, (shape, hue, size) in enumerate(zip(shapes, hues, sizes, strict=True))
@@ -75,7 +75,8 @@ def _in_disc(rng: random.Random) -> tuple[float, float]:
 
 def _walls(stage: Stage, side: float) -> tuple[Body, Body]:
     rng = stage.rng
-    height, thick = rng.uniform(0.8, 1.15), 0.12
+    drawn, thick = rng.uniform(0.8, 1.15), 0.12
+    height = 1.0 if stage.look == "plain" else drawn
     first, second = rng.sample([t for t in palette.textures(stage.split) if t != "flat"] * 2, 2)
     if stage.split == "train" and "brick" not in (first, second):
         first = "brick"
@@ -95,7 +96,7 @@ def _film(
 ) -> tuple[Camera, float]:
     """The camera and how far it goes: degrees for an orbit, metres for the others."""
     turn = rng.choice((-1.0, 1.0))
-    reach, height, aim = rng.uniform(5.0, 5.7), rng.uniform(1.9, 2.7), rng.uniform(0.15, 0.35)
+    reach, height, aim = rng.uniform(5.7, 6.3), rng.uniform(2.2, 2.9), rng.uniform(0.2, 0.4)
     middle = -side * math.radians(rng.uniform(12.0, 26.0))
     sweep = math.radians(30.0 + 40.0 * difficulty)
     length = 1.6 + 1.6 * difficulty
@@ -110,6 +111,6 @@ def _film(
         eye = (radius * math.sin(angle) + shift[0], max(up, 0.5), radius * math.cos(angle) + shift[2])
         return eye, (shift[0], aim, shift[2])
 
-    camera = filmed(lambda t: pose(t)[0], lambda t: pose(t)[1], duration, 42.0)
+    camera = filmed(lambda t: pose(t)[0], lambda t: pose(t)[1], duration, 43.0)
     far = {"orbit": math.degrees(sweep), "dolly": 0.8 * length}.get(move, length)
     return camera, round(turn * far, 3)

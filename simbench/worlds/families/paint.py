@@ -26,7 +26,7 @@ from simbench.worlds.scene import Body, Event, Motion, Paint, Scene, Segment, Ve
 
 START, STOP, GONE = 0.3, 0.72, 0.95
 STROKES = ("wave", "zigzag", "arch", "loop")
-WIDE, HIGH, THICK = 3.4, 1.3, 0.15
+WIDE, HIGH, THICK = 3.5, 1.2, 0.15
 BRISTLE = 0.09
 HANDLE = 0.34
 Stroke = tuple[tuple[float, float, float], ...]
@@ -35,7 +35,7 @@ Stroke = tuple[tuple[float, float, float], ...]
 def build(
     seed: int, duration: float, look: str, difficulty: float, split: str = "train", stroke: str = "any"
 ) -> Scene:
-    """A wall of 6.8 x 2.6 m and one stroke: wave, zigzag, arch, loop or any."""
+    """A wall of 7 x 2.4 m and one stroke: wave, zigzag, arch, loop or any."""
     if stroke != "any" and stroke not in STROKES:
         raise UserError(f"stroke={stroke} is unknown; use any or one of {', '.join(STROKES)}")
     stage = Stage(random.Random(seed), look, split)
@@ -44,13 +44,14 @@ def build(
     kind = drawn if stroke == "any" else stroke
     hue, *others = palette.pick_colours(rng, 5, split)
     wall = stage.wall(
-        "wall", (0.0, HIGH, -THICK), (WIDE, HIGH, THICK), rng.choice(_makes(split)), stage.muted("grey")
+        "wall", (0.0, HIGH, -THICK), (WIDE, HIGH, THICK), rng.choice(_makes(split)), stage.muted("sand")
     )
     line = _stroke(rng, kind, duration, difficulty)
-    radius = rng.uniform(0.11, 0.15)
+    # Tiny models see plain worlds at 32 px, where a thin stroke would be lost.
+    radius = rng.uniform(0.13, 0.17) * (1.7 if look == "plain" else 1.0)
     brush = _brush(stage, palette.rgb(hue), radius, _path(line, duration))
     props = _props(stage, others[: 2 + round(2 * difficulty)])
-    turn, reach, height = rng.choice((-1.0, 1.0)), rng.uniform(4.6, 5.2), rng.uniform(1.2, 1.8)
+    turn, reach, height = rng.choice((-1.0, 1.0)), rng.uniform(5.2, 5.7), rng.uniform(1.3, 1.9)
     sweep = turn * math.radians(26.0 + 26.0 * difficulty)
 
     def eye(time: float) -> Vec:
@@ -152,7 +153,7 @@ def _lifted(key: tuple[float, float, float]) -> tuple[float, float, float]:
 
 def _brush(stage: Stage, colour: Vec, radius: float, tip: Motion) -> tuple[Body, Body, Body]:
     """Bristles full of paint, a steel ferrule and a wooden handle that leans down and back."""
-    lean = (0.0, -0.62, 0.785)
+    lean = (0.0, -0.88, 0.475)
     hairs = palette.surface(colour, "stripe", 0.03, palette.tint(colour, -0.25), 0.1, stage.look)
     steel = palette.surface((0.56, 0.58, 0.61), specular=0.8, look=stage.look)
     wood = palette.surface((0.72, 0.50, 0.28), "noise", 0.07, (0.55, 0.36, 0.18), 0.3, stage.look)
@@ -171,9 +172,8 @@ def _brush(stage: Stage, colour: Vec, radius: float, tip: Motion) -> tuple[Body,
             for s in tip
         )
 
-    back = 2 * BRISTLE + 0.04
-    middle = HANDLE / 2
-    grip = (0.0, middle * lean[1], back + middle * lean[2])
+    below, middle = -radius - 0.07, HANDLE / 2 + 0.03
+    grip = (0.0, below + middle * lean[1], BRISTLE + 0.03 + middle * lean[2])
     return (
         Body(
             "brush",
@@ -186,8 +186,8 @@ def _brush(stage: Stage, colour: Vec, radius: float, tip: Motion) -> tuple[Body,
         Body(
             "ferrule",
             "box",
-            constant(0.8 * radius, 0.8 * radius, 0.05),
-            carried((0.0, 0.0, 2 * BRISTLE + 0.05)),
+            constant(0.72 * radius, 0.07, 0.6 * BRISTLE),
+            carried((0.0, below, BRISTLE + 0.03)),
             steel,
         ),
         Body("handle", "capsule", constant(0.045, HANDLE / 2, 0.045), carried(grip, upright_to(lean)), wood),
