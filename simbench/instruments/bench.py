@@ -1,0 +1,160 @@
+"""What the readers of an occluder case compare a video with, rendered once per case from its truth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbench.case import Setting
+from simbench.instruments.decoder import paste
+from simbench.instruments.hypotheses import Sprite
+from simbench.worlds.families import occluder
+from simbench.worlds.families.occluder import Layout
+from simbench.worlds.scene import Scene
+
+SAMPLES = 3
+"""Rays per pixel and axis for everything that is shown or compared."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One case, rendered. Pixels are 0-255 float32, the image's pixel centres at integers.
+
+    `truth` [T, H, W, 3]; `plate` [T or 1, H, W, 3] the stage without the objects; `seen` [T or 1, H, W]
+    1 where nothing stands before the objects; `centres` [N, T, 2] (x, y) pixels, hidden or not;
+    `outlines` per object {shape: soft silhouette [h, w]}; `sprites` the same as re-rendered looks;
+    `cover` [N, T, H, W] soft visible coverage; `diameter` pixels.
+    """
+
+    layout: Layout
+    setting: Setting
+    truth: np.ndarray
+    plate: np.ndarray
+    seen: np.ndarray
+    centres: np.ndarray
+    outlines: tuple[dict[str, np.ndarray], ...]
+    sprites: tuple[dict[str, Sprite], ...]
+    cover: np.ndarray
+    diameter: float
+
+    def at(self, array: np.ndarray, frame: int) -> np.ndarray:
+        """Frame of an array that may hold one frame for all."""
+        return array[min(frame, len(array) - 1)]
+
+
+def render_layout(layout: Layout, setting: Setting, frames: Sequence[int] | None = None) -> np.ndarray:
+    """RGB uint8 [T, H, W, 3] of a layout at a setting (or only of some frames)."""
+    return render_scene(occluder.stage(layout), setting, frames)
+
+
+def render_scene(scene: Scene, setting: Setting, frames: Sequence[int] | None = None) -> np.ndarray:
+    """RGB uint8 [T, H, W, 3] of a scene at a setting."""
+    from simbench.worlds.compile import compile_scene
+    from simbench.worlds.render import render
+
+    compiled = compile_scene(scene, setting.frames, setting.fps)
+    return render(compiled, setting.width, setting.height, SAMPLES, only=frames, truth=False).rgb
+
+
+def prepare(layout: Layout, setting: Setting) -> Bench:
+    """Render everything the readers need for one case."""
+    scene = occluder.stage(layout)
+    truth = render_scene(scene, setting).astype(np.float32)
+    empty = scene.with_bodies(tuple(b for b in scene.bodies if b.role != "mover"))
+    still = None if layout.cup is not None and layout.hidden else [0]
+    plate = render_scene(empty, setting, still).astype(np.float32)
+    seen = _seen(empty, setting, still)
+    times = np.arange(setting.frames) / setting.fps
+    centres = np.array([[occluder.centre(layout, lane, t) for t in times] for lane in layout.lanes])
+    centres = _to_pixels(centres, setting)
+    outlines, sprites = _looks(layout, setting)
+    cover = np.stack(
+        [
+            np.stack(
+                [paste(outlines[i][lane.shape], *centres[i, t], truth.shape[1:3]) for t in range(len(times))]
+            )
+            for i, lane in enumerate(layout.lanes)
+        ]
+    )
+    return Bench(
+        layout=layout,
+        setting=setting,
+        truth=truth,
+        plate=plate,
+        seen=seen,
+        centres=centres,
+        outlines=outlines,
+        sprites=sprites,
+        cover=cover * seen[None],
+        diameter=layout.diameter * setting.height,
+    )
+
+
+def _to_pixels(points: np.ndarray, setting: Setting) -> np.ndarray:
+    x = points[..., 0] * setting.height + (setting.width - 1) / 2
+    y = (setting.height - 1) / 2 - points[..., 1] * setting.height
+    return np.stack([x, y], axis=-1)
+
+
+def _coverage(
+    scene: Scene, setting: Setting, frames: Sequence[int] | None, wanted: Sequence[int]
+) -> np.ndarray:
+    """Soft share of each pixel that shows one of the `wanted` bodies, float32 [T, H, W]."""
+    from simbench.worlds.compile import compile_scene
+    from simbench.worlds.render import render
+
+    compiled = compile_scene(scene, setting.frames, setting.fps)
+    ids = render(compiled, 3 * setting.width, 3 * setting.height, 1, only=frames).ids
+    hit = np.isin(ids, wanted).astype(np.float32)
+    return hit.reshape(len(ids), setting.height, 3, setting.width, 3).mean(axis=(2, 4))
+
+
+def _seen(empty: Scene, setting: Setting, frames: Sequence[int] | None) -> np.ndarray:
+    screens = [i for i, body in enumerate(empty.bodies) if body.role == "occluder"]
+    return 1.0 - _coverage(empty, setting, frames, screens)
+
+
+def _looks(
+    layout: Layout, setting: Setting
+) -> tuple[tuple[dict[str, np.ndarray], ...], tuple[dict[str, Sprite], ...]]:
+    """Silhouettes and re-rendered looks of every object in every shape, centred on odd patches."""
+    half = int(np.ceil(0.75 * layout.diameter * setting.height)) + 1
+    outlines: list[dict[str, np.ndarray]] = [{} for _ in layout.lanes]
+    sprites: list[dict[str, Sprite]] = [{} for _ in layout.lanes]
+    for shape in occluder.SHAPES:
+        for i, lane in enumerate(layout.lanes):
+            u, column = _snap(lane.u, setting.width, setting.height)
+            v, row = _snap(lane.v, setting.height, -setting.height)
+            u, column = _inside(u, column, half, setting.width, setting.height)
+            v, row = _inside(v, row, half, setting.height, -setting.height)
+            lanes = (dataclasses.replace(lane, shape=shape, u=u, v=v, du=0.01, dv=0.0),)
+            alone = dataclasses.replace(layout, lanes=lanes, hidden=False, post=None, cup=None)
+            scene = occluder.stage(alone)
+            mover = [k for k, body in enumerate(scene.bodies) if body.role == "mover"]
+            cover = _coverage(scene, setting, [0], mover)[0]
+            colour = render_scene(scene, setting, [0])[0].astype(np.float32)
+            window = (slice(row - half, row + half + 1), slice(column - half, column + half + 1))
+            outlines[i][shape] = np.ascontiguousarray(cover[window])
+            sprites[i][shape] = _sprite(colour[window], outlines[i][shape])
+    return tuple(outlines), tuple(sprites)
+
+
+def _snap(value: float, size: int, scale: int) -> tuple[float, int]:
+    """The nearest image-plane coordinate that falls on a pixel centre, and that pixel."""
+    pixel = round(value * scale + (size - 1) / 2)
+    return (pixel - (size - 1) / 2) / scale, pixel
+
+
+def _inside(value: float, pixel: int, half: int, size: int, scale: int) -> tuple[float, int]:
+    """Move a snapped coordinate so that a patch of `half` pixels on each side fits the image."""
+    kept = min(max(pixel, half), size - 1 - half)
+    return value + (kept - pixel) / scale, kept
+
+
+def _sprite(colour: np.ndarray, cover: np.ndarray) -> Sprite:
+    inside = cover > 0.95
+    mean = colour[inside].mean(axis=0) if inside.any() else colour.mean(axis=(0, 1))
+    return Sprite(np.where(inside[..., None], colour, mean).astype(np.float32), cover)

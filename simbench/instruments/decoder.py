@@ -1,0 +1,215 @@
+"""The state decoder: where each known object is in a frame, by unmixing its colours from the plate.
+
+A pixel of a frame is taken as (1 - a) plate + a colour; each object's colours are those it had in the
+generated video itself before it was hidden, so a video that is tinted as a whole is read as well as
+the truth. Connected regions of a are detections with place, area, elongation, opacity and outline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SPECK = 0.12
+"""Regions below this share of an object's own area are noise, not detections."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One region that looks like object `index`. Pixels: centre (x, y), `area` (sum of coverage),
+    `elongation` (ratio of the principal standard deviations, 1 or more), `opacity` (mean coverage of
+    its denser half); `cover` float32 [h, w] with its upper left pixel at (`left`, `top`).
+    """
+
+    index: int
+    x: float
+    y: float
+    area: float
+    elongation: float
+    opacity: float
+    cover: np.ndarray
+    left: int
+    top: int
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of every object, float32 [N, M, 3], and `size` [N] area in pixels when in full view;
+    `found` [N]: the object really was there."""
+
+    colours: np.ndarray
+    size: np.ndarray
+    found: np.ndarray
+
+
+def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The plate [T or 1, H, W, 3] in the colours of the video: one quadratic per channel, fitted
+    robustly to all frames at once. A channel that does not vary gets an offset only."""
+    out = np.empty_like(plate, dtype=np.float32)
+    target = np.broadcast_to(plate, frames.shape)
+    step = max(1, frames.shape[1] * frames.shape[2] * len(frames) // 20000)
+    seen = valid.reshape(-1)[::step]
+    for c in range(3):
+        x = target[..., c].reshape(-1)[::step][seen] / 255.0
+        y = frames[..., c].reshape(-1)[::step][seen]
+        degree = 2 if np.ptp(np.percentile(x, (2, 98))) > 0.15 else 0
+        weight = np.ones_like(x)
+        prior = x * 255.0
+        for _ in range(4):
+            design = np.stack([x**k for k in range(degree + 1)], axis=1)
+            pull = 1e-3 * len(x) * np.eye(degree + 1)
+            normal = (design * weight[:, None]).T @ design + pull
+            fit = np.linalg.solve(normal, (design * weight[:, None]).T @ (y - prior))
+            left = np.abs(y - prior - design @ fit)
+            cut = 4.0 * max(2.0, 1.48 * float(np.median(left)))
+            weight = np.where(left < cut, (1 - (left / cut) ** 2) ** 2, 0.0)
+        value = plate[..., c] / 255.0
+        out[..., c] = plate[..., c] + sum(fit[k] * value**k for k in range(degree + 1))
+    return out
+
+
+def learn_palette(frames: np.ndarray, plate: np.ndarray, cover: np.ndarray, shades: int = 3) -> Palette:
+    """Colours of each object from the frames before hiding.
+
+    `frames`, `plate` float32 [K, H, W, 3]; `cover` float32 [N, K, H, W] in [0, 1]: where the object
+    is in truth, soft. Objects may have been generated a little elsewhere: only pixels that differ from
+    the plate count, and `found` is False where fewer than a third of the expected ones do.
+    """
+    colours = np.zeros((len(cover), shades, 3), np.float32)
+    size = np.zeros(len(cover), np.float32)
+    found = np.zeros(len(cover), dtype=bool)
+    noise = _noise(frames - plate)
+    for i, where in enumerate(cover):
+        best = np.argsort(-where.reshape(len(where), -1).sum(axis=1))[:3]
+        size[i] = where[best[0]].sum()
+        inside = where[best] > 0.95
+        pixels = frames[best][inside]
+        ground = np.broadcast_to(plate, frames.shape)[best][inside]
+        differs = np.abs(pixels - ground).max(axis=1) > max(12.0, 3.5 * noise)
+        found[i] = differs.sum() >= max(3, len(pixels) / 3)
+        if found[i]:
+            colours[i] = _shades(pixels[differs], shades)
+    return Palette(colours, size, found)
+
+
+def _shades(pixels: np.ndarray, count: int) -> np.ndarray:
+    """Representative colours along the principal axis of a set of pixels."""
+    centre = pixels.mean(axis=0)
+    _, _, axes = np.linalg.svd(pixels - centre, full_matrices=False)
+    order = np.argsort((pixels - centre) @ axes[0])
+    return np.stack([np.median(pixels[part], axis=0) for part in np.array_split(order, count)])
+
+
+def _noise(difference: np.ndarray) -> float:
+    return 1.48 * float(np.median(np.abs(difference)))
+
+
+def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.ndarray) -> np.ndarray:
+    """Coverage of every object, float32 [N, T, H, W] in [0, 1]; each pixel belongs to one object.
+
+    Pixels that no mixture of plate and object explains belong to none.
+    """
+    count, shades = palette.colours.shape[:2]
+    difference = frames - plate
+    tolerance = max(26.0, 3.5 * _noise(difference))
+    best = np.full(frames.shape[:3], tolerance, np.float32)
+    owner = np.full(frames.shape[:3], -1, np.int16)
+    alpha = np.zeros(frames.shape[:3], np.float32)
+    for i in range(count):
+        if not palette.found[i]:
+            continue
+        for j in range(shades):
+            direction = palette.colours[i, j] - plate
+            power = np.maximum((direction**2).sum(axis=-1), 1.0)
+            share = np.clip((difference * direction).sum(axis=-1) / power, 0.0, 1.05)
+            left = np.sqrt(((difference - share[..., None] * direction) ** 2).sum(axis=-1))
+            # A full match beats a faint mixture that explains the pixel as well.
+            cost = left + 6.0 * (1.0 - np.minimum(share, 1.0))
+            take = (cost < best) & (share > 0.2) & valid
+            best[take], owner[take], alpha[take] = cost[take], i, share[take]
+    return np.stack([np.where(owner == i, np.minimum(alpha, 1.0), 0.0) for i in range(count)])
+
+
+def detect(cover: np.ndarray, index: int, size: float) -> list[Detection]:
+    """Detections of object `index` in one frame, largest first.
+
+    `cover` float32 [H, W] from `unmix`; `size` the object's full area in pixels.
+    """
+    import cv2
+
+    if float(cover.sum()) < SPECK * size:
+        return []
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((cover > 0.3).astype(np.uint8), connectivity=8)
+    found = []
+    for label in range(1, count):
+        left, top, width, height = stats[label, :4]
+        top, left = max(0, top - 1), max(0, left - 1)
+        window = (slice(top, top + height + 2), slice(left, left + width + 2))
+        # The soft rim below the threshold belongs to the region; another region's pixels do not.
+        share = np.where((labels[window] == label) | (labels[window] == 0), cover[window], 0.0)
+        area = float(share.sum())
+        if area < SPECK * size:
+            continue
+        ys, xs = np.nonzero(share)
+        weight = share[ys, xs] / area
+        x, y = float((weight * xs).sum()), float((weight * ys).sum())
+        core = np.sort(share[ys, xs])[-max(1, len(weight) // 2) :]
+        moments = _elongation(xs - x, ys - y, weight)
+        found.append(
+            Detection(index, x + left, y + top, area, moments, float(core.mean()), share, int(left), int(top))
+        )
+    return sorted(found, key=lambda d: -d.area)
+
+
+def _elongation(dx: np.ndarray, dy: np.ndarray, weight: np.ndarray) -> float:
+    xx = float((weight * dx * dx).sum()) + 1 / 12
+    yy = float((weight * dy * dy).sum()) + 1 / 12
+    xy = float((weight * dx * dy).sum())
+    spread = np.hypot((xx - yy) / 2, xy)
+    middle = (xx + yy) / 2
+    return float(np.sqrt((middle + spread) / max(middle - spread, 1e-3)))
+
+
+def outline(
+    detection: Detection,
+    x: float,
+    y: float,
+    outlines: Mapping[str, np.ndarray],
+    seen: np.ndarray,
+    reach: float = 1.0,
+) -> dict[str, float]:
+    """How well each soft silhouette [h, w] overlaps a detection: name -> soft IoU in [0, 1].
+
+    The silhouette's centre is tried within `reach` pixels of (x, y); `seen` float32 [H, W] is 0 where
+    an occluder stands before the object.
+    """
+    margin = 2
+    top, left = max(0, detection.top - margin), max(0, detection.left - margin)
+    height = detection.cover.shape[0] + detection.top - top + margin
+    width = detection.cover.shape[1] + detection.left - left + margin
+    window = seen[top : top + height, left : left + width]
+    share = np.zeros(window.shape, np.float32)
+    oy, ox = detection.top - top, detection.left - left
+    part = detection.cover[: window.shape[0] - oy, : window.shape[1] - ox]
+    share[oy : oy + part.shape[0], ox : ox + part.shape[1]] = part
+    steps = np.linspace(-reach, reach, 5)
+    fits = {}
+    for name, silhouette in outlines.items():
+        fits[name] = 0.0
+        for dy in steps:
+            for dx in steps:
+                placed = paste(silhouette, x + dx - left, y + dy - top, window.shape) * window
+                both = float(np.minimum(placed, share).sum())
+                fits[name] = max(fits[name], both / max(float(np.maximum(placed, share).sum()), 1e-6))
+    return fits
+
+
+def paste(patch: np.ndarray, x: float, y: float, shape: Sequence[int]) -> np.ndarray:
+    """`patch` [h, w] placed with its centre at pixel (x, y) of an empty image, bilinear."""
+    import cv2
+
+    height, width = patch.shape[:2]
+    matrix = np.array([[1.0, 0.0, x - (width - 1) / 2], [0.0, 1.0, y - (height - 1) / 2]])
+    return cv2.warpAffine(patch, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)

@@ -1,0 +1,142 @@
+"""The second reader: which re-rendered hypothesis is nearest to a frame?
+
+A hypothesis is the plate with one object's re-rendered appearance (its sprite) at some place, in front
+of or behind the occluder, or nowhere. The squared distance of a frame to every placement is found at
+once by correlation. It shares neither segmentation nor colour model with the state decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """Re-rendered appearance: `colour` float32 [h, w, 3] 0-255, `cover` float32 [h, w]; odd sizes."""
+
+    colour: np.ndarray
+    cover: np.ndarray
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The best place of a sprite: centre (x, y) pixels, `explained` share of the sprite's energy that
+    placing it takes away from the frame's distance to the plate (1: exactly this, 0 or less: not
+    here), and `left`, what remains around it as a share of the same energy."""
+
+    x: float
+    y: float
+    explained: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """`explained` float32 [H, W] for a sprite centred at each pixel, -inf where less than half of its
+    energy could be seen; `energy` float32 [H, W] the sprite's energy there."""
+
+    explained: np.ndarray
+    energy: np.ndarray
+
+
+def match_colours(rendered: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Coefficients [3, 3] of one quadratic per channel from rendered to generated colours, least squares
+    over frames [K, H, W, 3] on which both agree in content; both 0-255."""
+    fit = np.zeros((3, 3))
+    for c in range(3):
+        x = rendered[..., c].reshape(-1).astype(np.float64) / 255.0
+        y = frames[..., c].reshape(-1).astype(np.float64)
+        design = np.stack([np.ones_like(x), x, x * x], axis=1)
+        weight = np.ones_like(x)
+        for _ in range(3):
+            normal = (design * weight[:, None]).T @ design + 1e-3 * len(x) * np.eye(3)
+            delta = np.linalg.solve(normal, (design * weight[:, None]).T @ (y - 255.0 * x))
+            left = np.abs(y - 255.0 * x - design @ delta)
+            weight = 1.0 / np.maximum(left, 4.0)
+        fit[c] = delta
+    return fit
+
+
+def recolour(image: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    """An image [..., 3] in the colours that `match_colours` found."""
+    x = image / 255.0
+    return (image + fit[:, 0] + fit[:, 1] * x + fit[:, 2] * x * x).astype(np.float32)
+
+
+def search(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, seen: np.ndarray) -> Hypotheses:
+    """Distance of one frame to every placement of a sprite.
+
+    `frame`, `plate` float32 [H, W, 3]; `seen` float32 [H, W]: 0 where the occluder hides it (all ones:
+    drawn in front). With Q = cover (colour - plate) seen, explained = (|d|^2 - |d - Q|^2) / |Q|^2 for
+    d = frame - plate.
+    """
+    gain = np.zeros(seen.shape, np.float32)
+    energy = np.zeros(seen.shape, np.float32)
+    seen_plate = seen[..., None] * plate
+    seen_difference = seen[..., None] * (frame - plate)
+    square = sprite.cover**2
+    for c in range(3):
+        gain += 2 * _correlate(seen_difference[..., c], sprite.cover * sprite.colour[..., c])
+        energy -= 2 * _correlate(seen_plate[..., c], square * sprite.colour[..., c])
+    gain -= 2 * _correlate((seen_difference * plate).sum(axis=-1), sprite.cover)
+    energy += _correlate(seen, square * (sprite.colour**2).sum(axis=-1))
+    energy += _correlate((seen_plate * plate).sum(axis=-1), square)
+    full = float((square * ((sprite.colour - plate.mean(axis=(0, 1))) ** 2).sum(axis=-1)).sum())
+    share = _correlate(seen, sprite.cover) / max(float(sprite.cover.sum()), 1e-6)
+    able = (share > 0.45) & (energy > 0.1 * full)
+    explained = np.where(able, (gain - energy) / np.maximum(energy, 1e-3), -np.inf)
+    return Hypotheses(explained.astype(np.float32), energy)
+
+
+def _correlate(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    import cv2
+
+    return cv2.filter2D(image, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT)
+
+
+def refine(
+    frame: np.ndarray,
+    plate: np.ndarray,
+    sprites: Mapping[str, Sprite],
+    seen: np.ndarray,
+    free: np.ndarray,
+    x: int,
+    y: int,
+    noise: float,
+) -> dict[str, Placement]:
+    """Sub-pixel placement of rival sprites around (x, y): name -> best Placement.
+
+    `free` bool [H, W] excludes pixels where other objects may be; `noise` is the standard deviation of
+    the frame's noise, whose energy is taken off what is left.
+    """
+    from simbench.instruments.decoder import paste
+
+    size = max(s.cover.shape[0] for s in sprites.values())
+    y0, x0 = max(0, y - size), max(0, x - size)
+    window = (slice(y0, y + size + 1), slice(x0, x + size + 1))
+    view, ground, visible = frame[window], plate[window], seen[window]
+    usable = free[window].astype(np.float32)
+    count = 3 * float((usable).sum())
+    out = {}
+    for name, sprite in sprites.items():
+        best = Placement(float(x), float(y), -np.inf, np.inf)
+        for dy in (-0.75, -0.25, 0.25, 0.75):
+            for dx in (-0.75, -0.25, 0.25, 0.75):
+                cover = paste(sprite.cover, x + dx - x0, y + dy - y0, visible.shape) * visible
+                colour = paste(
+                    sprite.colour * sprite.cover[..., None], x + dx - x0, y + dy - y0, visible.shape
+                )
+                strength = paste(sprite.cover, x + dx - x0, y + dy - y0, visible.shape)
+                colour = colour / np.maximum(strength, 1e-3)[..., None]
+                change = cover[..., None] * (colour - ground)
+                energy = max(float((change**2).sum()), 1e-3)
+                before = float((usable[..., None] * (view - ground) ** 2).sum())
+                after = float((usable[..., None] * (view - ground - change) ** 2).sum())
+                left = max(0.0, after - count * noise**2) / energy
+                if left < best.left:
+                    best = Placement(x + dx, y + dy, (before - after) / energy, left)
+        out[name] = best
+    return out

@@ -1,0 +1,289 @@
+"""Reading one occluder trial: what came back, where, when, and whether it is still the same thing."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbench.instruments import decoder, hypotheses, registration
+from simbench.instruments.bench import Bench
+from simbench.instruments.decoder import Detection
+
+TOLERANCE_S = 0.15
+AREA = (0.5, 1.8)
+STRETCH = 1.6
+OPACITY = 0.7
+PRESENT = 0.35
+"""Share of an object's area that counts as the object being in view (duplicates, false alarms)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames that decide: `after` [N] the frames in which each object should be out again, `hidden` [N] the
+    first frame in which it is wholly hidden, `quiet` those in which a stopped object must not be seen."""
+
+    after: tuple[tuple[int, ...], ...]
+    hidden: tuple[int, ...]
+    quiet: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A video, read: `found` [N][T] detections per object and frame; `drift` mean displacement of the
+    camera as a share of the width; `aligned` float32 [T, H, W, 3] on the plate's grid and `ground` the
+    plate in the video's colours; `known` [N] the object was found before it was hidden; `tint` [3, 3]
+    takes rendered colours to the video's."""
+
+    found: tuple[tuple[tuple[Detection, ...], ...], ...]
+    drift: float
+    aligned: np.ndarray
+    ground: np.ndarray
+    valid: np.ndarray
+    size: np.ndarray
+    known: np.ndarray
+    tint: np.ndarray
+
+
+@dataclass(frozen=True)
+class Return:
+    """How one object came back. `hit` by the decoder, `hit_nearest` by the nearest hypothesis; `graded` in
+    [0, 1]; `distance` diameters and `delay` seconds, None where it was never found."""
+
+    hit: bool
+    hit_nearest: bool
+    graded: float
+    distance: float | None
+    delay: float | None
+    duplicates: int
+
+
+def read(bench: Bench, frames: np.ndarray, context: int) -> Reading:
+    """Register, match colours and find every object in every frame. `frames` uint8 [T, H, W, 3]."""
+    registered = registration.register(frames, bench.plate)
+    ground = decoder.match_plate(registered.frames, bench.plate, registered.valid)
+    shown = slice(0, max(1, context))
+    cover = bench.cover[:, shown]
+    start = ground if len(ground) == 1 else ground[shown]
+    palette = decoder.learn_palette(registered.frames[shown], start, cover)
+    share = decoder.unmix(registered.frames, ground, palette, registered.valid)
+    found = tuple(
+        tuple(tuple(decoder.detect(share[i, t], i, float(palette.size[i]))) for t in range(len(frames)))
+        for i in range(len(share))
+    )
+    drift = float(registered.drift.mean())
+    tint = hypotheses.match_colours(bench.truth[shown], registered.frames[shown])
+    return Reading(
+        found, drift, registered.frames, ground, registered.valid, palette.size, palette.found, tint
+    )
+
+
+def nearest(detections: tuple[Detection, ...], x: float, y: float) -> tuple[Detection | None, float]:
+    """The detection closest to (x, y) and its distance in pixels."""
+    best, distance = None, np.inf
+    for d in detections:
+        gap = float(np.hypot(d.x - x, d.y - y))
+        if gap < distance:
+            best, distance = d, gap
+    return best, distance
+
+
+def shape_margin(bench: Bench, index: int, frame: int, detection: Detection, reference: Detection) -> float:
+    """Overlap with the object's own silhouette minus that with the best other one, in [-1, 1]."""
+    x, y = bench.centres[index, frame]
+    own = bench.layout.lanes[index].shape
+    fits = decoder.outline(
+        detection,
+        x + detection.x - reference.x,
+        y + detection.y - reference.y,
+        bench.outlines[index],
+        bench.at(bench.seen, frame),
+    )
+    return fits[own] - max(fit for name, fit in fits.items() if name != own)
+
+
+def judge_return(bench: Bench, truth: Reading, video: Reading, window: Window, index: int) -> Return:
+    """Did object `index` come back as itself, where and when it should?"""
+    frames = window.after[index]
+    fps = bench.setting.fps
+    passes, graded, distances, duplicates = [], [], [], 0
+    delay = None
+    if bench.layout.hidden:
+        expected = _reappears(truth, window.hidden[index], index, fps)
+        actual = _reappears(video, window.hidden[index], index, fps)
+        if expected is not None and actual is not None:
+            delay = actual - expected
+    late = bench.layout.hidden and (delay is None or abs(delay) > max(TOLERANCE_S, 1.0 / fps) + 1e-6)
+    for t in frames:
+        good, score, gap, extra = _judge_frame(bench, truth, video, index, t)
+        passes.append(good)
+        graded.append(score)
+        duplicates += extra
+        if gap is not None:
+            distances.append(gap)
+    hit = bool(video.known[index]) and not late and sum(passes) >= (2 * len(frames) + 2) // 3
+    if not bench.layout.hidden:
+        timing = 1.0
+    else:
+        timing = 0.0 if delay is None else float(np.exp(-((delay / TOLERANCE_S) ** 2)))
+    near = sum(_nearest_hypothesis(bench, video, index, t) for t in frames)
+    hit_nearest = near >= (2 * len(frames) + 2) // 3
+    return Return(
+        hit=hit,
+        hit_nearest=hit_nearest,
+        graded=float(np.mean(graded)) * timing,
+        distance=float(np.mean(distances)) if distances else None,
+        delay=delay,
+        duplicates=duplicates,
+    )
+
+
+def _reappears(reading: Reading, hidden: int, index: int, fps: float) -> float | None:
+    """Seconds at which four tenths of the object are in view again, interpolated between frames."""
+    size = float(reading.size[index])
+    share = [sum(d.area for d in found if d.opacity > 0.5) / size for found in reading.found[index]]
+    for t in range(hidden, len(share)):
+        if share[t] >= 0.4:
+            if t == hidden or share[t] <= share[t - 1]:
+                return t / fps
+            return (t - min(1.0, (share[t] - 0.4) / (share[t] - share[t - 1]))) / fps
+    return None
+
+
+def _judge_frame(
+    bench: Bench, truth: Reading, video: Reading, index: int, frame: int
+) -> tuple[bool, float, float | None, int]:
+    """Pass or not, graded score, distance in diameters and number of duplicates in one frame."""
+    last = bench.setting.frames - 1
+    slack = max(1, round(TOLERANCE_S * bench.setting.fps))
+    good, best, gap = False, 0.0, None
+    size = float(video.size[index])
+    found = video.found[index][frame]
+    if not found or not video.known[index]:
+        return False, 0.0, None, 0
+    for near in range(max(0, frame - slack), min(last, frame + slack) + 1):
+        if not truth.found[index][near]:
+            continue
+        reference = truth.found[index][near][0]
+        detection, distance = nearest(found, reference.x, reference.y)
+        assert detection is not None
+        off = distance / bench.diameter
+        extent = detection.area / reference.area
+        stretch = detection.elongation / reference.elongation
+        margin = shape_margin(bench, index, near, detection, reference) if off <= 1.5 else -1.0
+        alike = float(np.clip(1.0 + margin / 0.1, 0.0, 1.0))
+        score = alike * float(np.exp(-(off**2))) * min(extent, 1 / extent)
+        score *= min(1.0, detection.opacity / 0.95)
+        fits = (
+            off <= 1.0
+            and AREA[0] <= extent <= AREA[1]
+            and 1 / STRETCH <= stretch <= STRETCH
+            and detection.opacity > OPACITY
+            and margin > -0.02
+        )
+        if near == frame:
+            best, gap = max(best, score), off
+        good = good or fits
+    extra = max(0, sum(d.area >= PRESENT * size and d.opacity > 0.5 for d in found) - 1)
+    return good and extra == 0, 0.0 if extra else best, gap, extra
+
+
+def _nearest_hypothesis(bench: Bench, video: Reading, index: int, frame: int) -> bool:
+    """Is "the same object, within one diameter of its place" nearer to the frame than its rivals?"""
+    view, ground, sprites, free = _hypothesis_view(bench, video, index, frame)
+    seen = bench.at(bench.seen, frame)
+    own = bench.layout.lanes[index].shape
+    slack = max(1, round(TOLERANCE_S * bench.setting.fps))
+    spots = bench.centres[index, max(0, frame - slack) : frame + slack + 1]
+    reach = np.zeros(seen.shape, dtype=bool)
+    ys, xs = np.mgrid[: seen.shape[0], : seen.shape[1]]
+    for x, y in spots:
+        reach |= np.hypot(xs - x, ys - y) <= bench.diameter
+    searched = hypotheses.search(view, ground, sprites[own], seen)
+    inside = np.where(reach, searched.explained, -np.inf)
+    y, x = np.unravel_index(int(np.argmax(inside)), inside.shape)
+    if inside[y, x] < 0.3:
+        return False
+    noise = 1.48 * float(np.median(np.abs(view - ground)))
+    rivals = hypotheses.refine(view, ground, sprites, seen, free, int(x), int(y), noise)
+    best = min(rivals.values(), key=lambda p: p.left)
+    fits = rivals[own].left <= best.left + 0.02 and rivals[own].explained > 0.5 and rivals[own].left < 0.45
+    elsewhere = np.where(np.hypot(xs - x, ys - y) > bench.diameter, searched.explained, -np.inf)
+    return bool(fits and elsewhere.max() < 0.55)
+
+
+def _hypothesis_view(
+    bench: Bench, video: Reading, index: int, frame: int
+) -> tuple[np.ndarray, np.ndarray, dict[str, hypotheses.Sprite], np.ndarray]:
+    """Frame, plate and sprites in one colour space, and the pixels that other objects leave free."""
+    ground = hypotheses.recolour(bench.at(bench.plate, frame), video.tint)
+    sprites = {
+        name: dataclasses.replace(s, colour=hypotheses.recolour(s.colour, video.tint))
+        for name, s in bench.sprites[index].items()
+    }
+    others = np.delete(np.arange(len(bench.cover)), index)
+    free = video.valid[frame].copy()
+    for other in others:
+        free &= bench.cover[other, frame] < 0.02
+    return video.aligned[frame], ground, sprites, free
+
+
+def shown_while_hidden(
+    bench: Bench, video: Reading, window: Window, index: int, beyond: float | None = None
+) -> tuple[bool, bool, float]:
+    """False alarm of a stopped object by both readers, and the graded presence in [0, 1].
+
+    `beyond`: for the open twin, only what is more than one diameter from its true place counts.
+    """
+    size = max(1.0, float(video.size[index]))
+    seen_frames, near_frames, presence = 0, 0, []
+    for t in window.quiet:
+        x, y = bench.centres[index, t]
+        there = [d for d in video.found[index][t] if d.opacity > 0.5]
+        if beyond is not None:
+            there = [d for d in there if np.hypot(d.x - x, d.y - y) > beyond]
+        share = max((d.area for d in there), default=0.0) / size
+        seen_frames += share >= PRESENT
+        presence.append(min(1.0, share))
+        near_frames += _sprite_anywhere(bench, video, index, t, beyond)
+    need = min(2, len(window.quiet))
+    return seen_frames >= need, near_frames >= need, float(np.mean(presence))
+
+
+def _sprite_anywhere(bench: Bench, video: Reading, index: int, frame: int, beyond: float | None) -> bool:
+    view, ground, sprites, _ = _hypothesis_view(bench, video, index, frame)
+    own = sprites[bench.layout.lanes[index].shape]
+    behind = hypotheses.search(view, ground, own, bench.at(bench.seen, frame)).explained
+    before = hypotheses.search(view, ground, own, np.ones_like(view[..., 0])).explained
+    best = np.maximum(behind, before)
+    if beyond is not None:
+        ys, xs = np.mgrid[: best.shape[0], : best.shape[1]]
+        x, y = bench.centres[index, frame]
+        best = np.where(np.hypot(xs - x, ys - y) > beyond, best, -np.inf)
+    return bool(best.max() > 0.5)
+
+
+def counting(bench: Bench, truth: Reading, video: Reading, window: Window) -> dict[str, float]:
+    """`count_error`: mean absolute error of the number of objects in view over the deciding frames;
+    `idf1`: 2 IDTP / (2 IDTP + IDFP + IDFN) over all frames after the given ones, a match being the right
+    object within half a diameter (Ristani et al., ECCV-W 2016; identities are known here)."""
+    frames = sorted(set().union(*window.after))
+    first = bench.setting.context
+    off, true, extra, missed = [], 0, 0, 0
+    for t in range(first, bench.setting.frames):
+        want = have = 0
+        for i in range(len(bench.layout.lanes)):
+            expected = [d for d in truth.found[i][t] if d.area >= PRESENT * float(truth.size[i])]
+            actual = [d for d in video.found[i][t] if d.area >= PRESENT * float(video.size[i])]
+            want, have = want + len(expected), have + len(actual)
+            match = any(
+                np.hypot(a.x - e.x, a.y - e.y) <= bench.diameter / 2 for a in actual[:1] for e in expected
+            )
+            true += match
+            extra += len(actual) - match
+            missed += len(expected) - match
+        if t in frames:
+            off.append(abs(want - have))
+    total = 2 * true + extra + missed
+    return {"count_error": float(np.mean(off)), **({"idf1": 2 * true / total} if total else {})}

@@ -1,0 +1,1 @@
+"""References: truth -> video. The oracle, scripted cheats, damage of growing strength, and nuisances."""

@@ -1,0 +1,268 @@
+"""permanence: what is hidden is still there, as itself, and comes out where and when the world says.
+
+A scene is a crossed set of trials on one stage. In `exit` the objects pass behind a screen and come
+out; in `stay` a post that shows beyond the screen stops them; `two`, `swap` or `container` alternate
+over scenes; each is asked hidden and in the open. S = 100 (h - f): hits on exit trials less false
+alarms on stay trials (Youden 1950), so that never coming back and always coming back are both 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simbench.case import Case, Condition, Setting, Truth
+from simbench.errors import UserError
+from simbench.instruments import bench as benches
+from simbench.instruments import trial as trials
+from simbench.references import occlusion
+from simbench.suite import Bound, CaseScore, Measures, Reference
+from simbench.video import Video
+from simbench.worlds.families import occluder
+from simbench.worlds.families.occluder import Layout
+
+EXTRA = ("two", "swap", "container")
+HEADLINE = {"S": "S", "S_graded": "S_graded", "S_open": "S"}
+COUNTS = ("agree_11", "agree_10", "agree_01", "agree_00", "undecided")
+
+
+@dataclass(frozen=True)
+class Permanence:
+    """The suite. `oracle` maps a setting's name to the oracle's raw measures, pinned by calibration."""
+
+    setting: Setting = Setting()
+    oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    name: str = "permanence"
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        s = self.setting
+        if min(s.width, s.height) < 32:
+            raise UserError(f"size={s.width}x{s.height} is below 32 px: objects need 8 px; use size=32")
+        if s.given not in ("v2v", "i2v", "t2v"):
+            raise UserError(f"given={s.given} does not apply to permanence; use v2v, i2v or t2v")
+        if s.given == "v2v" and s.context < 4:
+            raise UserError(f"context={s.context} does not show the motion; use 4 frames or more")
+
+    def scenes(self, count: int, seed: str) -> Sequence[str]:
+        """Ids of the first `count` scenes of a seed space."""
+        return [f"{seed}-{i:04d}" for i in range(count)]
+
+    def cases(self, scene: str) -> Sequence[Case]:
+        """The crossed set of one scene: every trial hidden and in the open."""
+        index = int(scene.rsplit("-", 1)[1])
+        digest = hashlib.sha256(f"permanence:{scene}".encode()).digest()
+        seed = int.from_bytes(digest[:4], "big") >> 1
+        made = []
+        for kind in ("exit", "stay", EXTRA[index % 3]):
+            for hidden in (True, False):
+                made.append(self._case(scene, seed, kind, hidden))
+        return made
+
+    def _case(self, scene: str, seed: int, kind: str, hidden: bool) -> Case:
+        s = self.setting
+        layout = occluder.sample(
+            seed,
+            kind,
+            hidden,
+            (s.frames - 1) / s.fps,
+            s.look,
+            s.difficulty,
+            s.width / s.height,
+            max(0.14, 8.0 / s.height),
+        )
+        return make_case(self, scene, seed, kind, layout)
+
+    def scorer(self, case: Case) -> Callable[[Video], Measures]:
+        """Render the case's references once; the result reads any number of videos of it."""
+        layout = occluder.from_facts(case.truth.facts["layout"])
+        bench = benches.prepare(layout, self.setting)
+        window = deciding(layout, self.setting)
+        truth = trials.read(bench, bench.truth.astype(np.uint8), self.context)
+        measure = _stay if layout.post is not None else _return
+
+        def score(video: Video) -> Measures:
+            reading = trials.read(bench, video.frames, self.context)
+            return {**measure(bench, truth, reading, window), "drift": reading.drift}
+
+        return score
+
+    @property
+    def context(self) -> int:
+        """Frames that are given."""
+        return {"v2v": self.setting.context, "i2v": 1, "t2v": 0}[self.setting.given]
+
+    def score(self, case: Case, video: Video) -> Measures:
+        """Raw measures of one video of one case."""
+        return self.scorer(case)(video)
+
+    def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
+        """Per scene: S and its relatives; a trial that is not ok contrasts with nothing and counts 0."""
+        scenes: dict[str, dict[int, list[CaseScore]]] = defaultdict(lambda: defaultdict(list))
+        for row in rows:
+            scenes[row.scene][row.sample].append(row)
+        out = {}
+        for scene, samples in scenes.items():
+            each = [_scene_values(part) for part in samples.values()]
+            names = {name for values in each for name in values}
+            out[scene] = {
+                name: float((np.sum if name in COUNTS else np.mean)([v[name] for v in each if name in v]))
+                for name in sorted(names)
+            }
+        return out
+
+    def calibrated(self, metric: str, raw: float) -> float:
+        """S = 100 raw / oracle (zero is h = f by construction); shares become points."""
+        if metric in HEADLINE:
+            known = self.oracle_raw.get(self.setting.name(), {})
+            return 100.0 * raw / known.get(HEADLINE[metric], 1.0)
+        return 100.0 * raw if metric in ("hiding_cost", "hit", "alarm", "drift") else raw
+
+    def oracle(self, case: Case) -> Video:
+        """The truth, rendered."""
+        layout = occluder.from_facts(case.truth.facts["layout"])
+        return Video(benches.render_layout(layout, self.setting), self.setting.fps)
+
+    def observer(self, condition: Condition) -> Video:
+        """Reads the condition, fits the law's free parameters and rolls it out."""
+        from simbench.instruments import observer
+
+        return observer.roll_out(condition, self.setting)
+
+    def cheats(self) -> Mapping[str, Reference]:
+        """Scripted bad generators."""
+        return occlusion.cheats(self.setting, self.context)
+
+    def bounds(self) -> Mapping[str, Bound]:
+        """Every cheat may score 5 points at the most: zero, and room for luck of the draw."""
+        return {name: Bound(5.0) for name in self.cheats()}
+
+
+def make_case(suite: Permanence, scene: str, seed: int, kind: str, layout: Layout) -> Case:
+    """One case of a layout; the name in its condition tells nothing about the trial."""
+    s = suite.setting
+    tag = hashlib.sha256(f"{scene}:{kind}:{layout.hidden}:{s.name()}".encode()).hexdigest()[:8]
+    name = f"{suite.name}-{scene}-{tag}"
+    given = benches.render_layout(layout, s, range(suite.context)) if suite.context else None
+    condition = Condition(
+        name=name,
+        given=s.given,
+        given_frames=np.zeros((0, s.height, s.width, 3), np.uint8) if given is None else given,
+        prompt=occluder.prompt(layout, telling=s.prompt == "telling"),
+        width=s.width,
+        height=s.height,
+        frames=s.frames,
+        fps=s.fps,
+    )
+    facts = {"layout": occluder.to_facts(layout), "trial": kind}
+    tags = {"trial": kind, "hidden": layout.hidden, "test_look": occluder.test_only(layout)}
+    return Case(name, scene, seed, condition, Truth(occluder.stage(layout), facts), tags)
+
+
+def deciding(layout: Layout, setting: Setting) -> trials.Window:
+    """The frames that decide a trial, from the law alone."""
+    fps = setting.fps
+    clear = layout.aspect * (0.5 - occluder.MARGIN) - layout.diameter / 2 + 0.02
+    free = dataclasses.replace(layout, post=None)
+    after, hidden, quiet = [], [], 0.0
+    for lane in layout.lanes:
+        hide, show = occluder.hide_times(layout, lane)
+        frames = [
+            t
+            for t in range(setting.context, setting.frames)
+            if t / fps >= show - 1e-9 and abs(occluder.centre(free, lane, t / fps)[0]) <= clear
+        ]
+        after.append(tuple(frames))
+        hidden.append(int(np.ceil(hide * fps - 1e-9)))
+        quiet = max(quiet, hide)
+    start = int(np.ceil(max(quiet, (setting.context - 1) / fps) * fps + trials.TOLERANCE_S * fps))
+    silent = tuple(range(start, setting.frames)) if layout.hidden else tuple(sorted(set().union(*after)))
+    if not all(after) or not silent:
+        raise UserError(
+            f"{setting.name()}: no frame is left to judge after the objects come out; use more frames"
+        )
+    return trials.Window(tuple(after), tuple(hidden), silent)
+
+
+def _agreement(pairs: Sequence[tuple[bool, bool]]) -> Measures:
+    return {
+        f"agree_{int(a)}{int(b)}": float(pairs.count((a, b))) for a in (True, False) for b in (True, False)
+    }
+
+
+def _return(
+    bench: benches.Bench, truth: trials.Reading, video: trials.Reading, window: trials.Window
+) -> Measures:
+    """Measures of a trial in which the objects come out."""
+    count = len(bench.layout.lanes)
+    came = [trials.judge_return(bench, truth, video, window, i) for i in range(count)]
+    out: Measures = {
+        "hit": float(np.mean([r.hit for r in came])),
+        "hit_nearest": float(np.mean([r.hit_nearest for r in came])),
+        "graded": float(np.mean([r.graded for r in came])),
+        **_agreement([(r.hit, r.hit_nearest) for r in came]),
+        **trials.counting(bench, truth, video, window),
+    }
+    distances = [r.distance for r in came if r.distance is not None]
+    delays = [abs(r.delay) for r in came if r.delay is not None]
+    if distances:
+        out["distance"] = float(np.mean(distances))
+    if delays:
+        out["delay"] = float(np.mean(delays))
+    return out
+
+
+def _stay(
+    bench: benches.Bench, truth: trials.Reading, video: trials.Reading, window: trials.Window
+) -> Measures:
+    """Measures of a trial in which the objects are stopped."""
+    beyond = None if bench.layout.hidden else bench.diameter
+    seen = [
+        trials.shown_while_hidden(bench, video, window, i, beyond) for i in range(len(bench.layout.lanes))
+    ]
+    return {
+        "alarm": float(np.mean([s[0] for s in seen])),
+        "alarm_nearest": float(np.mean([s[1] for s in seen])),
+        "presence": float(np.mean([s[2] for s in seen])),
+        **_agreement([(s[0], s[1]) for s in seen]),
+    }
+
+
+def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
+    """Raw values of one scene and sample."""
+    out: dict[str, float] = {}
+    for hidden, suffix in ((True, ""), (False, "_open")):
+        part = [r for r in rows if bool(r.tags["hidden"]) is hidden]
+        returns = [r for r in part if r.tags["trial"] != "stay"]
+        stays = [r for r in part if r.tags["trial"] == "stay"]
+        for metric, gain, loss in (("S", "hit", "alarm"), ("S_graded", "graded", "presence")):
+            contrast = [
+                r.measures[gain] - s.measures[loss]
+                if r.status == "ok" and s.status == "ok" and not r.measures.get("undecided")
+                else 0.0
+                for r in returns
+                for s in stays
+            ]
+            if contrast:
+                out[metric + suffix] = float(np.mean(contrast))
+        for source, name in ((returns, "hit"), (stays, "alarm")):
+            values = [r.measures[name] if r.status == "ok" else 0.0 for r in source]
+            if values:
+                out[name + suffix] = float(np.mean(values))
+    out.pop("S_graded_open", None)
+    if "S" in out and "S_open" in out:
+        out["hiding_cost"] = out["S_open"] - out["S"]
+    read = [r for r in rows if r.status == "ok"]
+    shown = [r for r in read if r.tags["hidden"]]
+    for name in ("distance", "delay", "count_error", "idf1", "drift"):
+        values = [r.measures[name] for r in (read if name == "drift" else shown) if name in r.measures]
+        if values:
+            out[name] = float(np.mean(values))
+    for name in COUNTS:
+        out[name] = float(sum(r.measures.get(name, 0.0) for r in read))
+    return out
