@@ -65,7 +65,7 @@ def read(given: np.ndarray) -> Scenery:
         law = fit(layer.offsets, layer.shown, SEEN)
         track = np.stack([law.at(t) for t in range(len(given))])
         missing = expected(layer, track, shape) - layer.seen > 0.5
-        hides = hiding(plate, missing, layer.seen > 0.7, law.velocity(len(given) - 1))
+        hides = hiding(plate, missing, layer.seen > 0.9, law.velocity(len(given) - 1))
         out.append((layer, law, hides))
     return Scenery(plate, tuple(out))
 

@@ -199,14 +199,14 @@ def hiding(plate: Plate, evidence: np.ndarray, free: np.ndarray, velocity: np.nd
     core = np.any(moved, axis=0) & ~free
     look = cv2.GaussianBlur(plate.rgb, (0, 0), max(0.5, min(height, width) / 96)).reshape(-1, 3)
     far = cKDTree(look[free.ravel()]).query(look)[0].reshape(height, width)
-    core &= far > threshold(plate.noise)
-    if not core.any():
+    if not core.any() or far[core].max() <= threshold(plate.noise):
         return np.zeros(evidence.shape, np.float32)
+    core &= far > 0.5 * np.percentile(far[core], 90)
     near = cKDTree(look[core.ravel()]).query(look)[0].reshape(height, width)
     like = ((near < far) & (near < 60) & ~free) | core
     like = ndimage.binary_opening(like, np.ones((3, 3)))
     labels, _ = ndimage.label(like)
-    grown = np.isin(labels, np.unique(labels[core]))
+    grown = (labels > 0) & np.isin(labels, np.unique(labels[core]))
     grown = ndimage.binary_fill_holes(grown) & ~free
     return grown.astype(np.float32)
 
