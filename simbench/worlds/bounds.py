@@ -24,12 +24,12 @@ PLANE, SPHERE, CAPSULE, CYLINDER, VOXELS = (
 def half_extents(clip: CompiledClip) -> np.ndarray:
     """Half extents [T, N, 3] of the boxes around the bodies in their own frames, metres."""
     tb = clip.tables
-    half = tb.size.astype(np.float64)
+    half = tb.vectors("sx sy sz")
     capsule, tube = tb.kind == CAPSULE, (tb.kind == CAPSULE) | (tb.kind == CYLINDER)
     half[:, tube, 2] = half[:, tube, 0]
     half[:, capsule, 1] += half[:, capsule, 0]
     voxels = tb.kind == VOXELS
-    half[:, voxels] = half[:, voxels] * tb.grid_shape[voxels] / 2
+    half[:, voxels] *= tb.vectors("nx ny nz")[:, voxels] / 2
     return half
 
 
@@ -76,9 +76,9 @@ def body_rects(clip: CompiledClip) -> np.ndarray:
     ball = kind == SPHERE
     if ball.any():
         camera = _in_camera(clip, clip.positions[:, ball])
-        rects[:, ball] = _ball_rects(camera, clip.tables.size[:, ball, 0].astype(np.float64))
+        rects[:, ball] = _ball_rects(camera, clip.tables.bodies["sx"][:, ball].astype(np.float64))
     rects[:, kind == PLANE] = FULL
-    rects[clip.tables.drawn == 0] = NONE
+    rects[~clip.tables.drawn] = NONE
     return rects
 
 
@@ -100,7 +100,7 @@ def _shadow_reach(clip: CompiledClip, radius: np.ndarray) -> np.ndarray:
         slope = dot(normal, clip.sun)
         gap = dot(clip.positions - clip.positions[:, n, None], normal[:, None])
         limit = (gap + radius) / np.where(slope > 1e-3, slope, 1.0)[:, None]
-        hit = (slope > 1e-3)[:, None] & (tb.drawn[:, n] > 0)[:, None]
+        hit = (slope > 1e-3)[:, None] & tb.drawn[:, n][:, None]
         endless = np.minimum(endless, np.where(hit, limit, np.inf))
     return endless if len(planes) else reach
 
@@ -130,7 +130,7 @@ def shadow_rects(clip: CompiledClip) -> np.ndarray:
     lone = (near_ball[..., 0] > near_ball[..., 1]) != (far_ball[..., 0] > far_ball[..., 1])
     rects[lone | (reach > 1e5)] = FULL
     rects[:, tb.kind == PLANE] = NONE
-    rects[tb.drawn == 0] = NONE
+    rects[~tb.drawn] = NONE
     return rects
 
 

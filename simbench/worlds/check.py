@@ -124,37 +124,39 @@ def _paint(paint: Paint) -> None:
 
 def finite(scene: Scene, tables: Tables) -> None:
     """No NaN and no infinity may reach a kernel."""
-    for name in ("eye", "ex", "ey", "ez", "sun", "size", "colour", "other", "offset"):
-        bad = ~np.isfinite(getattr(tables, name)).all(axis=-1)
+    table = tables.bodies
+    for name in table.dtype.names or ():
+        bad = ~np.isfinite(table[name])
         if bad.any():
             frame, n = np.argwhere(bad)[0]
             raise UserError(
-                f"body {scene.bodies[n].name!r} or the camera has no finite {name} in frame {frame};"
-                " look for NaN in motion, size, colour, eye and target"
+                f"body {scene.bodies[n].name!r} or the camera is not finite in frame {frame} ({name});"
+                " look for NaN in motion, size, material, eye and target"
             )
-    for name in ("inner", "scale", "specular", "light", "sky"):
-        if not np.isfinite(getattr(tables, name)).all():
-            raise UserError(f"{name} of the scene is not finite; look for NaN in materials and light")
+    for name in tables.frames.dtype.names or ():
+        if not np.isfinite(tables.frames[name]).all():
+            raise UserError(f"camera or light of the scene is not finite ({name}); look for NaN in them")
 
 
 def eye_outside(scene: Scene, tables: Tables) -> None:
     """The eye may not be inside a solid: there is nothing sensible to see."""
-    o, size = np.abs(tables.eye), tables.size
+    o, size = np.abs(tables.vectors("ox oy oz")), tables.vectors("sx sy sz")
     ring = o[..., 0] * o[..., 0] + o[..., 2] * o[..., 2]
     r2 = size[..., 0] * size[..., 0]
     reach = np.maximum(o[..., 1] - np.where(tables.kind == KINDS.index("capsule"), size[..., 1], 0), 0)
-    ball = ring + reach * reach < r2
-    inside = np.zeros(ball.shape, dtype=bool)
+    solid = {
+        "sphere": ring + reach * reach < r2,
+        "capsule": ring + reach * reach < r2,
+        "box": (o < size).all(axis=-1),
+        "cylinder": (ring < r2) & (o[..., 1] < size[..., 1]),
+    }
+    inside = np.zeros(ring.shape, dtype=bool)
     for n, body in enumerate(scene.bodies):
-        if body.kind in ("sphere", "capsule"):
-            inside[:, n] = ball[:, n]
-        elif body.kind == "box":
-            inside[:, n] = (o[:, n] < size[:, n]).all(axis=-1)
-        elif body.kind == "cylinder":
-            inside[:, n] = (ring[:, n] < r2[:, n]) & (o[:, n, 1] < size[:, n, 1])
-        elif body.kind == "voxels":
+        if body.kind == "voxels":
             inside[:, n] = _eye_in_cell(tables, n)
-    inside &= tables.drawn.astype(bool)
+        elif body.kind in solid:
+            inside[:, n] = solid[body.kind][:, n]
+    inside &= tables.drawn
     if inside.any():
         frame, n = np.argwhere(inside)[0]
         raise UserError(
@@ -163,10 +165,10 @@ def eye_outside(scene: Scene, tables: Tables) -> None:
 
 
 def _eye_in_cell(tables: Tables, n: int) -> np.ndarray:
-    shape = tables.grid_shape[n].astype(np.int64)
-    edge = tables.size[:, n, :1].astype(np.float64)
-    cell = np.floor(tables.eye[:, n] / edge + shape / 2.0).astype(np.int64)
+    shape = tables.vectors("nx ny nz")[:, n]
+    edge = tables.vectors("sx")[:, n]
+    cell = np.floor(tables.vectors("ox oy oz")[:, n] / edge + shape / 2.0)
     outside = ((cell < 0) | (cell >= shape)).any(axis=-1)
     cell = np.clip(cell, 0, shape - 1)
-    at = tables.grid_start[:, n] + (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
-    return ~outside & (tables.cells[at] != 0)
+    at = tables.bodies["start"][:, n] + (cell[:, 0] * shape[:, 1] + cell[:, 1]) * shape[:, 2] + cell[:, 2]
+    return ~outside & (tables.cells[at.astype(np.int64)] != 0)

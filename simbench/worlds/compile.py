@@ -13,50 +13,56 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simbench.errors import UserError
 from simbench.worlds import check
-from simbench.worlds.edits import Carves, Grids, Strokes, carve_tables, grid_tables, stroke_tables
+from simbench.worlds.edits import Edits, edit_tables
 from simbench.worlds.pose import dot, on_grid, sample_camera, sample_curve, sample_motion, unit
 from simbench.worlds.scene import KINDS, TEXTURES, Body, Scene
 
 
-class Tables(NamedTuple):
-    """What kernels read. T frames, N bodies, S carves, P strokes; float32 unless said otherwise.
+def _fields(names: str, kind: str) -> list[tuple[str, str]]:
+    return [(name, kind) for name in names.split()]
 
-    `eye`, `ex`, `ey`, `ez`, `sun`, `up` [T, N, 3]: the eye, the camera axes, the direction to the
-    light and the world's up in each body's frame; `colour`, `other`, `inner` are linear light.
+
+BODY = np.dtype(
+    _fields("kind texture drawn carve0 carve1 stroke0 stroke1 start nx ny nz", "<i4")
+    + _fields("sx sy sz ox oy oz xx xy xz yx yy yz zx zy zz lx ly lz ux uy uz", "<f4")
+    + _fields("r0 g0 b0 r1 g1 b1 r2 g2 b2 tx ty tz scale specular", "<f4")
+)
+FRAME = np.dtype(_fields("rx ry rz r0 g0 b0 r1 g1 b1 ambient shadow fog2", "<f4"))
+
+
+class Tables(NamedTuple):
+    """What kernels read. T frames, N bodies, S carves, P strokes.
+
+    `bodies` BODY [T, N]: kind and texture (indices into scene.KINDS and TEXTURES), drawn; its carves
+    and strokes [from, to); where its voxels start in `cells` and their number along x, y, z. Then in
+    the body's frame: half size s, eye o, camera axes x, y, z, direction to the light l, up u. Then
+    linear light 0 (colour), 1 (other), 2 (inner), the pattern's offset t and scale, specular.
+    `frames` FRAME [T]: world height gained along the camera's x, y, z; horizon 0 and zenith 1;
+    ambient share, shadow (0 or 1), squared fog. `carves` and `strokes`: see edits.CARVE, STROKE.
+    `painted` int32 [P, R, R]: frame from which texel [v, u] is painted. `cells` uint8, flat.
     """
 
-    kind: np.ndarray  # int32 [N]
-    drawn: np.ndarray  # uint8 [T, N]
-    size: np.ndarray  # [T, N, 3] metres
-    eye: np.ndarray
-    ex: np.ndarray
-    ey: np.ndarray
-    ez: np.ndarray
-    sun: np.ndarray
-    up: np.ndarray
-    texture: np.ndarray  # int32 [N]
-    colour: np.ndarray  # [T, N, 3]
-    other: np.ndarray  # [T, N, 3]
-    inner: np.ndarray  # [N, 3]
-    offset: np.ndarray  # [T, N, 3] metres
-    scale: np.ndarray  # [N] metres
-    specular: np.ndarray  # [N]
-    rise: np.ndarray  # [T, 3] world height gained along the camera's x, y, z
-    sky: np.ndarray  # [2, 3] linear light: horizon, zenith
-    light: np.ndarray  # [3] ambient, shadow (0 or 1), fog squared
-    carve_span: np.ndarray  # int32 [N, 2] first and one past the last carve of a body
-    carve_frame: np.ndarray  # int32 [S] first frame it holds in
-    carve_ball: np.ndarray  # [S, 4] centre and radius, metres, body frame
-    stroke_span: np.ndarray  # int32 [N, 2]
-    stroke_face: np.ndarray  # int32 [P, 2] axis, sign
-    stroke_map: np.ndarray  # [P, 4] u and v of texel 0, texels per metre, side in texels
-    stroke_colour: np.ndarray  # [P, 3] linear light
-    stroke_frame: np.ndarray  # int32 [P, R, R] frame from which texel [v, u] is painted
-    grid_shape: np.ndarray  # int32 [N, 3] cells along x, y, z
-    grid_start: np.ndarray  # int64 [T, N] where a body's cells begin in `cells`
-    cells: np.ndarray  # uint8 flat
+    bodies: np.ndarray
+    frames: np.ndarray
+    carves: np.ndarray
+    strokes: np.ndarray
+    painted: np.ndarray
+    cells: np.ndarray
+
+    def vectors(self, names: str) -> np.ndarray:
+        """Fields of `bodies` side by side, float64 [T, N, C]."""
+        return np.stack([self.bodies[name].astype(np.float64) for name in names.split()], axis=-1)
+
+    @property
+    def kind(self) -> np.ndarray:
+        """Kinds [N]."""
+        return self.bodies["kind"][0]
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """True where a body is there, bool [T, N]."""
+        return self.bodies["drawn"] > 0
 
 
 @dataclass(frozen=True)
@@ -109,14 +115,16 @@ def compile_scene(scene: Scene, frames: int, fps: float) -> CompiledClip:
     eyes, axes = sample_camera(scene.camera, times)
     stage = _stage(scene.bodies, times)
     sun = on_grid(unit(sample_curve(scene.light.direction, times), "light direction"))
-    sun = np.broadcast_to(sun, (frames, 3))
-    carves = carve_tables(scene, fps)
-    grids = grid_tables(scene, frames, fps)
-    tables = _tables(scene, times, stage, eyes, axes, sun, carves, stroke_tables(scene, frames, fps), grids)
+    sun = np.broadcast_to(sun, (frames, 3)).copy()
+    edits = edit_tables(scene, frames, fps)
+    bodies = _bodies(scene, times, stage, edits)
+    _place(bodies, stage, eyes, axes, sun)
+    frame = _frames(scene, axes)
+    tables = Tables(bodies, frame, edits.carves, edits.strokes, edits.painted, edits.cells)
     check.finite(scene, tables)
     check.eye_outside(scene, tables)
     tangent = float(on_grid(np.array(math.tan(math.radians(scene.camera.fov) / 2))))
-    return CompiledClip(tables, stage.positions, stage.rotations, sun.copy(), eyes, axes, tangent, fps)
+    return CompiledClip(tables, stage.positions, stage.rotations, sun, eyes, axes, tangent, fps)
 
 
 def _stack(rows: list[np.ndarray], frames: int) -> np.ndarray:
@@ -139,72 +147,63 @@ def _stage(bodies: tuple[Body, ...], times: list[float]) -> Stage:
     return Stage(positions, on_grid(_stack([r for _, r in poses], len(times))), on_grid(size))
 
 
-def _local(rotations: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """World vectors [T, 3] or [T, N, 3] in the bodies' frames, float32 [T, N, 3]."""
-    if vector.ndim == 2:
-        vector = vector[:, None]
-    return _f32(dot(np.swapaxes(rotations, -1, -2), vector[..., None, :]))
-
-
-def _f32(x: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(x, dtype=np.float32)
-
-
 def linear(colour: np.ndarray) -> np.ndarray:
     """sRGB in [0, 1] as linear light; the transfer curve is a square, undone by a square root."""
-    c = _f32(colour)
+    c = np.asarray(colour, dtype=np.float32)
     return c * c
 
 
-def _tables(
-    scene: Scene,
-    times: list[float],
-    stage: Stage,
-    eyes: np.ndarray,
-    axes: np.ndarray,
-    sun: np.ndarray,
-    carves: Carves,
-    strokes: Strokes,
-    grids: Grids,
-) -> Tables:
-    frames, bodies, light = len(times), scene.bodies, scene.light
+def _fill(table: np.ndarray, names: str, values: np.ndarray) -> None:
+    """Put the last axis of `values` into the fields `names`."""
+    for i, name in enumerate(names.split()):
+        table[name] = values[..., i]
+
+
+def _bodies(scene: Scene, times: list[float], stage: Stage, edits: Edits) -> np.ndarray:
+    """BODY [T, N] without what depends on camera and light."""
+    bodies = scene.bodies
     materials = [body.material for body in bodies]
-    drawn = np.array([[b.appears <= t < b.vanishes for b in bodies] for t in times], dtype=np.uint8)
+    count = len(times)
+    table = np.zeros((count, len(bodies)), dtype=BODY)
+    table["kind"] = [KINDS.index(b.kind) for b in bodies]
+    table["texture"] = [TEXTURES.index(m.texture) for m in materials]
+    table["drawn"] = [[b.appears <= t < b.vanishes for b in bodies] for t in times]
+    _fill(table, "carve0 carve1", edits.carve_span)
+    _fill(table, "stroke0 stroke1", edits.stroke_span)
+    table["start"] = edits.start
+    _fill(table, "nx ny nz", edits.shape)
+    _fill(table, "sx sy sz", stage.size)
+    _fill(table, "r0 g0 b0", linear(_stack([sample_curve(m.colour, times)[:, :3] for m in materials], count)))
+    _fill(table, "r1 g1 b1", linear(_stack([sample_curve(m.other, times)[:, :3] for m in materials], count)))
+    _fill(table, "r2 g2 b2", linear(np.array([m.inner for m in materials])))
+    _fill(table, "tx ty tz", on_grid(_stack([sample_curve(m.offset, times)[:, :3] for m in materials], count)))
+    table["scale"] = [m.scale for m in materials]
+    table["specular"] = [m.specular for m in materials]
+    return table
+
+
+def _place(table: np.ndarray, stage: Stage, eyes: np.ndarray, axes: np.ndarray, sun: np.ndarray) -> None:
+    """Eye, camera axes, light and up in every body's frame."""
     up = np.zeros_like(sun)
     up[:, 1] = 1.0
-    turns = stage.rotations
-    return Tables(
-        kind=np.array([KINDS.index(b.kind) for b in bodies], dtype=np.int32),
-        drawn=drawn,
-        size=_f32(stage.size),
-        eye=_local(turns, eyes[:, None] - stage.positions),
-        ex=_local(turns, axes[:, 0]),
-        ey=_local(turns, axes[:, 1]),
-        ez=_local(turns, axes[:, 2]),
-        sun=_local(turns, sun),
-        up=_local(turns, up),
-        texture=np.array([TEXTURES.index(m.texture) for m in materials], dtype=np.int32),
-        colour=linear(_stack([sample_curve(m.colour, times)[:, :3] for m in materials], frames)),
-        other=linear(_stack([sample_curve(m.other, times)[:, :3] for m in materials], frames)),
-        inner=linear(np.array([m.inner for m in materials])),
-        offset=_f32(on_grid(_stack([sample_curve(m.offset, times)[:, :3] for m in materials], frames))),
-        scale=_f32(np.array([m.scale for m in materials])),
-        specular=_f32(np.array([m.specular for m in materials])),
-        rise=_f32(axes[:, :, 1]),
-        sky=linear(np.array([light.sky, light.zenith])),
-        light=_f32(np.array([light.ambient, float(light.shadow), light.fog * light.fog])),
-        carve_span=carves.span,
-        carve_frame=carves.frame,
-        carve_ball=carves.ball,
-        stroke_span=strokes.span,
-        stroke_face=strokes.face,
-        stroke_map=strokes.place,
-        stroke_colour=linear(strokes.colour),
-        stroke_frame=strokes.frame,
-        grid_shape=grids.shape,
-        grid_start=grids.start,
-        cells=grids.cells,
-    )
+    turns = np.swapaxes(stage.rotations, -1, -2)
+    _fill(table, "ox oy oz", dot(turns, (eyes[:, None] - stage.positions)[..., None, :]))
+    for names, vector in (
+        ("xx xy xz", axes[:, 0]),
+        ("yx yy yz", axes[:, 1]),
+        ("zx zy zz", axes[:, 2]),
+        ("lx ly lz", sun),
+        ("ux uy uz", up),
+    ):
+        _fill(table, names, dot(turns, vector[:, None, None, :]))
 
 
-__all__ = ["CompiledClip", "Tables", "UserError", "compile_scene"]
+def _frames(scene: Scene, axes: np.ndarray) -> np.ndarray:
+    """FRAME [T]."""
+    light = scene.light
+    table = np.zeros(len(axes), dtype=FRAME)
+    _fill(table, "rx ry rz", axes[:, :, 1])
+    _fill(table, "r0 g0 b0", linear(np.array(light.sky)))
+    _fill(table, "r1 g1 b1", linear(np.array(light.zenith)))
+    table["ambient"], table["shadow"], table["fog2"] = light.ambient, light.shadow, light.fog * light.fog
+    return table

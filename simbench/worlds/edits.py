@@ -13,30 +13,28 @@ NEVER = 2**30
 TEXELS = 192
 
 
-@dataclass(frozen=True)
-class Carves:
-    """Balls taken out, grouped by body: `span` int32 [N, 2], `frame` int32 [S], `ball` f32 [S, 4]."""
-
-    span: np.ndarray
-    frame: np.ndarray
-    ball: np.ndarray
+CARVE = np.dtype([("frame", "<i4"), ("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("radius", "<f4")])
+STROKE = np.dtype(
+    [("axis", "<i4"), ("sign", "<f4"), ("u", "<f4"), ("v", "<f4"), ("density", "<f4"), ("side", "<f4")]
+    + [("r", "<f4"), ("g", "<f4"), ("b", "<f4")]
+)
 
 
 @dataclass(frozen=True)
-class Strokes:
-    """Painted faces, grouped by body; see compile.Tables."""
+class Edits:
+    """All edits of a scene, grouped by body.
 
-    span: np.ndarray
-    face: np.ndarray
-    place: np.ndarray
-    colour: np.ndarray
-    frame: np.ndarray
+    `carves` CARVE [S]: the first frame a ball is out, its centre and radius (metres, body frame);
+    `strokes` STROKE [P]: the face, u and v of texel 0, texels per metre, side in texels, linear light;
+    `painted` int32 [P, R, R]; `carve_span`, `stroke_span` int32 [N, 2]: from, to; `shape` int32 [N, 3]
+    cells of a grid, `start` int32 [T, N] of its first cell in `cells` uint8 (x slowest, z fastest).
+    """
 
-
-@dataclass(frozen=True)
-class Grids:
-    """Voxels: `shape` int32 [N, 3], `start` int64 [T, N], `cells` uint8 flat, x slowest, z fastest."""
-
+    carves: np.ndarray
+    strokes: np.ndarray
+    painted: np.ndarray
+    carve_span: np.ndarray
+    stroke_span: np.ndarray
     shape: np.ndarray
     start: np.ndarray
     cells: np.ndarray
@@ -58,16 +56,13 @@ def _index(scene: Scene) -> dict[str, int]:
     return {body.name: n for n, body in enumerate(scene.bodies)}
 
 
-def carve_tables(scene: Scene, fps: float) -> Carves:
-    """Carves of a scene, in order within each body."""
+def _carves(scene: Scene, fps: float) -> tuple[np.ndarray, np.ndarray]:
     if not scene.carves:
-        span = np.zeros((len(scene.bodies), 2), dtype=np.int32)
-        return Carves(span, np.zeros(0, dtype=np.int32), np.zeros((0, 4), dtype=np.float32))
+        return np.zeros(0, dtype=CARVE), np.zeros((len(scene.bodies), 2), dtype=np.int32)
     index = _index(scene)
     carves = sorted(scene.carves, key=lambda c: index[c.body])
-    ball = np.array([(*c.centre, c.radius) for c in carves], dtype=np.float64).astype(np.float32)
-    frame = np.array([first_frame(c.time, fps) for c in carves], dtype=np.int32)
-    return Carves(_spans(scene, [index[c.body] for c in carves]), frame, ball)
+    rows = [(first_frame(c.time, fps), *c.centre, c.radius) for c in carves]
+    return np.array(rows, dtype=CARVE), _spans(scene, [index[c.body] for c in carves])
 
 
 def _touched(stroke: np.ndarray, radius: float, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -88,7 +83,7 @@ def _touched(stroke: np.ndarray, radius: float, u: np.ndarray, v: np.ndarray) ->
     return first
 
 
-def _stroke(paint: Paint, fps: float) -> tuple[np.ndarray, np.ndarray]:
+def _stroke(paint: Paint, fps: float) -> tuple[np.ndarray, tuple[float, ...]]:
     """Texture int32 [R, R] of first painted frames and its placement (u0, v0, texels per metre, R)."""
     points = np.array(paint.stroke, dtype=np.float64)
     if len(points) == 1:
@@ -102,32 +97,36 @@ def _stroke(paint: Paint, fps: float) -> tuple[np.ndarray, np.ndarray]:
     frame = np.full(time.shape, NEVER, dtype=np.int32)
     known = np.isfinite(time)
     frame[known] = np.maximum(0, np.ceil(time[known] * fps - 1e-6)).astype(np.int32)
-    return frame, np.array([low[0], low[1], density, TEXELS])
+    return frame, (float(low[0]), float(low[1]), density, float(TEXELS))
 
 
-def stroke_tables(scene: Scene, frames: int, fps: float) -> Strokes:
-    """Painted faces of a scene, in order within each body."""
+def _strokes(scene: Scene, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not scene.paints:
         span = np.zeros((len(scene.bodies), 2), dtype=np.int32)
-        empty = np.zeros((0, 4), dtype=np.float32)
-        none = np.zeros((0, 1, 1), dtype=np.int32)
-        return Strokes(span, np.zeros((0, 2), dtype=np.int32), empty, np.zeros((0, 3)), none)
+        return np.zeros(0, dtype=STROKE), span, np.zeros((0, 1, 1), dtype=np.int32)
     index = _index(scene)
     paints = sorted(scene.paints, key=lambda p: index[p.body])
     drawn = [_stroke(paint, fps) for paint in paints]
-    return Strokes(
-        span=_spans(scene, [index[p.body] for p in paints]),
-        face=np.array([(p.axis, p.sign) for p in paints], dtype=np.int32),
-        place=np.array([place for _, place in drawn]).astype(np.float32),
-        colour=np.array([p.colour for p in paints], dtype=np.float64),
-        frame=np.stack([texture for texture, _ in drawn]),
-    )
+    rows = []
+    for paint, (_, place) in zip(paints, drawn, strict=True):
+        light = np.array(paint.colour, dtype=np.float32)
+        rows.append((paint.axis, paint.sign, *place, *(light * light)))
+    span = _spans(scene, [index[p.body] for p in paints])
+    return np.array(rows, dtype=STROKE), span, np.stack([texture for texture, _ in drawn])
 
 
-def grid_tables(scene: Scene, frames: int, fps: float) -> Grids:
-    """Voxel cells of a scene; a snapshot is stored only where an edit changes one."""
+def edit_tables(scene: Scene, frames: int, fps: float) -> Edits:
+    """Carves, strokes and voxels of a scene as tables."""
+    carves, carve_span = _carves(scene, fps)
+    strokes, stroke_span, painted = _strokes(scene, fps)
+    shape, start, cells = _grids(scene, frames, fps)
+    return Edits(carves, strokes, painted, carve_span, stroke_span, shape, start, cells)
+
+
+def _grids(scene: Scene, frames: int, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shapes, starts and cells; a snapshot is stored only where an edit changes one."""
     shape = np.zeros((len(scene.bodies), 3), dtype=np.int32)
-    start = np.zeros((frames, len(scene.bodies)), dtype=np.int64)
+    start = np.zeros((frames, len(scene.bodies)), dtype=np.int32)
     parts: list[np.ndarray] = []
     used = 0
     for n, body in enumerate(scene.bodies):
@@ -150,4 +149,4 @@ def grid_tables(scene: Scene, frames: int, fps: float) -> Grids:
             else:
                 start[f, n] = start[f - 1, n]
     flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
-    return Grids(shape, start, np.ascontiguousarray(flat))
+    return shape, start, np.ascontiguousarray(flat)

@@ -330,6 +330,11 @@ def cell_exit(i, o, d, edge, half):
     return (bound - o) / s
 
 
+def cell_step(d):
+    """Which neighbour a ray enters along one axis."""
+    return where(steer(d) > ZERO, 1, -1)
+
+
 def first_axis(tx, ty, tz):
     """The axis with the smallest value, the first of equals."""
     return where((tx <= ty) & (tx <= tz), 0, where(ty <= tz, 1, 2))

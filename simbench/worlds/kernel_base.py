@@ -9,8 +9,9 @@ from simbench.worlds import formulas
 
 
 def jit(function):
-    """Compile on first use, into whatever calls it."""
-    return numba.njit(error_model="numpy", nogil=True)(function)
+    """Compile on first use, into whatever calls it; Python itself never calls it."""
+    options = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**options)(function)
 
 
 @jit

@@ -13,164 +13,140 @@ VOXEL_A, VOXEL_B = F.VOXEL_A, F.VOXEL_B
 
 
 @jit
-def _normal(tb, f, n, px, py, pz):
+def _normal(b, px, py, pz):
     """Outward normal of an uncarved body at a surface point, and the axis of its flat face (3: curved)."""
-    kind = tb.kind[n]
-    sx, sy, sz = tb.size[f, n, 0], tb.size[f, n, 1], tb.size[f, n, 2]
-    if kind == PLANE:
-        return ZERO, F.sign_of(tb.eye[f, n, 1]), ZERO, 1
-    if kind == SPHERE:
-        return px / sx, py / sx, pz / sx, 3
-    if kind == BOX:
-        axis = F.box_face(px, py, pz, sx, sy, sz)
+    if b.kind == PLANE:
+        return ZERO, F.sign_of(b.oy), ZERO, 1
+    if b.kind == SPHERE:
+        return px / b.sx, py / b.sx, pz / b.sx, 3
+    if b.kind == BOX:
+        axis = F.box_face(px, py, pz, b.sx, b.sy, b.sz)
         nx = F.sign_of(px) if axis == 0 else ZERO
         ny = F.sign_of(py) if axis == 1 else ZERO
         nz = F.sign_of(pz) if axis == 2 else ZERO
         return nx, ny, nz, axis
-    if kind == CAPSULE:
-        end = F.lower(F.upper(py, -sy), sy)
-        return px / sx, (py - end) / sx, pz / sx, 3
-    if F.cylinder_capped(px, py, pz, sx, sy):
+    if b.kind == CAPSULE:
+        end = F.lower(F.upper(py, -b.sy), b.sy)
+        return px / b.sx, (py - end) / b.sx, pz / b.sx, 3
+    if F.cylinder_capped(px, py, pz, b.sx, b.sy):
         return ZERO, F.sign_of(py), ZERO, 1
-    return px / sx, ZERO, pz / sx, 3
+    return px / b.sx, ZERO, pz / b.sx, 3
 
 
 @jit
-def _painted(tb, f, n, px, py, pz, axis, sign):
+def _painted(b, edits, f, px, py, pz, axis, sign):
     """The stroke that covers a point of a face in frame f, the latest painted one, or -1."""
     best, latest = -1, -1
-    for s in range(tb.stroke_span[n, 0], tb.stroke_span[n, 1]):
-        if tb.stroke_face[s, 0] != axis or F.real(tb.stroke_face[s, 1]) != sign:
+    u = F.brick_u(px, pz, axis)
+    v = F.brick_v(py, pz, axis)
+    for s in range(b.stroke0, b.stroke1):
+        face = edits.strokes[s]
+        if face.axis != axis or face.sign != sign:
             continue
-        u = F.brick_u(px, pz, axis)
-        v = F.brick_v(py, pz, axis)
-        side = tb.stroke_frame.shape[1]
-        i = F.floor((u - tb.stroke_map[s, 0]) * tb.stroke_map[s, 2])
-        j = F.floor((v - tb.stroke_map[s, 1]) * tb.stroke_map[s, 2])
-        if i < ZERO or j < ZERO or i >= tb.stroke_map[s, 3] or j >= tb.stroke_map[s, 3] or side == 0:
-            continue
-        when = tb.stroke_frame[s, F.integer(j), F.integer(i)]
-        if when <= f and when >= latest:
-            latest = when
-            best = s
+        i = F.floor((u - face.u) * face.density)
+        j = F.floor((v - face.v) * face.density)
+        if i >= ZERO and j >= ZERO and i < face.side and j < face.side:
+            when = edits.painted[s, F.integer(j), F.integer(i)]
+            if when <= f and when >= latest:
+                latest = when
+                best = s
     return best
 
 
 @jit
-def _pattern(tb, f, n, px, py, pz, axis, foot):
-    """Linear colour of a body's own material at a point."""
-    texture, scale = tb.texture[n], tb.scale[n]
-    r, g, b = tb.colour[f, n, 0], tb.colour[f, n, 1], tb.colour[f, n, 2]
-    if texture == FLAT:
-        return r, g, b
-    qx = HALF if axis == 0 else (px + tb.offset[f, n, 0]) / scale
-    qy = HALF if axis == 1 else (py + tb.offset[f, n, 1]) / scale
-    qz = HALF if axis == 2 else (pz + tb.offset[f, n, 2]) / scale
-    size = foot / scale
-    tone = ONE
-    if texture == CHECKER:
-        w = F.checker(qx, qy, qz, size)
-    elif texture == STRIPE:
-        w = F.stripe(qx, qy, qz, size)
-    elif texture == NOISE:
-        w = F.noise(qx, qy, qz, size)
-    elif texture == BRICK:
-        w, tone = F.brick(F.brick_u(qx, qz, axis), F.brick_v(qy, qz, axis), size)
-    else:
-        w = F.dots(qx, qy, qz, size)
-    r = F.mix(r * tone, tb.other[f, n, 0], w)
-    g = F.mix(g * tone, tb.other[f, n, 1], w)
-    b = F.mix(b * tone, tb.other[f, n, 2], w)
-    return r, g, b
+def _weight(b, px, py, pz, axis, foot):
+    """Weight of the second colour and tone of the first, for a body's texture at a point."""
+    qx = HALF if axis == 0 else (px + b.tx) / b.scale
+    qy = HALF if axis == 1 else (py + b.ty) / b.scale
+    qz = HALF if axis == 2 else (pz + b.tz) / b.scale
+    size = foot / b.scale
+    if b.texture == CHECKER:
+        return F.checker(qx, qy, qz, size), ONE
+    if b.texture == STRIPE:
+        return F.stripe(qx, qy, qz, size), ONE
+    if b.texture == NOISE:
+        return F.noise(qx, qy, qz, size), ONE
+    if b.texture == BRICK:
+        return F.brick(F.brick_u(qx, qz, axis), F.brick_v(qy, qz, axis), size)
+    return F.dots(qx, qy, qz, size), ONE
 
 
 @jit
-def _voxel(tb, f, n, px, py, pz, axis, ny, material, foot):
-    """Linear colour of a voxel's texel."""
-    edge = tb.size[f, n, 0]
-    qy = py / edge + F.real(tb.grid_shape[n, 1]) * HALF
-    tone = F.texel_hash(px, py, pz, edge)
-    kind = F.turf(material, axis, ny, qy - F.floor(qy), tone)
-    w = F.grain(tone, foot * TEXELS / edge)
-    r = F.mix(VOXEL_A[kind, 0], VOXEL_B[kind, 0], w)
-    g = F.mix(VOXEL_A[kind, 1], VOXEL_B[kind, 1], w)
-    b = F.mix(VOXEL_A[kind, 2], VOXEL_B[kind, 2], w)
-    return r, g, b
+def _voxel(b, px, py, pz, axis, ny, material, foot):
+    """Weight of the second colour of a voxel's texel and the row of its material."""
+    height = py / b.sx + F.real(b.ny) * HALF
+    tone = F.texel_hash(px, py, pz, b.sx)
+    return F.grain(tone, foot * TEXELS / b.sx), F.turf(material, axis, ny, height - F.floor(height), tone)
 
 
 @jit
-def _hit(tb, f, n, t, u, v, far, pitch, lit):
+def _hit(b, edits, f, t, u, v, far, pitch, ambient, lit):
     """Linear colour of one hit; `far` is the length of the ray's direction."""
-    ox, oy, oz = tb.eye[f, n, 0], tb.eye[f, n, 1], tb.eye[f, n, 2]
-    dx = tb.ez[f, n, 0] + v * tb.ey[f, n, 0] + u * tb.ex[f, n, 0]
-    dy = tb.ez[f, n, 1] + v * tb.ey[f, n, 1] + u * tb.ex[f, n, 1]
-    dz = tb.ez[f, n, 2] + v * tb.ey[f, n, 2] + u * tb.ex[f, n, 2]
-    px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
-    foot = t * pitch
-    lx, ly, lz = tb.sun[f, n, 0], tb.sun[f, n, 1], tb.sun[f, n, 2]
+    dx = b.zx + v * b.yx + u * b.xx
+    dy = b.zy + v * b.yy + u * b.xy
+    dz = b.zz + v * b.yz + u * b.xz
+    px, py, pz = b.ox + t * dx, b.oy + t * dy, b.oz + t * dz
     wall, material = -1, 0
-    if tb.kind[n] == VOXELS:
-        _, axis, material = voxel_march(tb, f, n, ox, oy, oz, dx, dy, dz, NEAR)
+    if b.kind == VOXELS:
+        _, axis, material = voxel_march(b, edits.cells, b.ox, b.oy, b.oz, dx, dy, dz, NEAR)
         nx = -F.sign_of(dx) if axis == 0 else ZERO
         ny = -F.sign_of(dy) if axis == 1 else ZERO
         nz = -F.sign_of(dz) if axis == 2 else ZERO
     else:
-        if tb.carve_span[n, 1] > tb.carve_span[n, 0]:
-            _, wall = carve_march(tb, f, n, ox, oy, oz, dx, dy, dz, NEAR)
-        if wall >= 0:
-            k = tb.carve_ball[wall, 3]
-            nx = (tb.carve_ball[wall, 0] - px) / k
-            ny = (tb.carve_ball[wall, 1] - py) / k
-            nz = (tb.carve_ball[wall, 2] - pz) / k
-            axis = 3
-        else:
-            nx, ny, nz, axis = _normal(tb, f, n, px, py, pz)
-    facing = F.upper(-(nx * dx + ny * dy + nz * dz) / far, GRAZE)
-    broad = foot / F.sqrt(facing)
-    if material > 0:
-        depth = tb.size[f, n, 0] * SKIN
-        sx, sy, sz = px - nx * depth, py - ny * depth, pz - nz * depth
-        r, g, b = _voxel(tb, f, n, sx, sy, sz, axis, ny, material, broad)
-    elif wall >= 0:
-        r, g, b = tb.inner[n, 0], tb.inner[n, 1], tb.inner[n, 2]
-    else:
-        r, g, b = _pattern(tb, f, n, px, py, pz, axis, broad)
-        if tb.stroke_span[n, 1] > tb.stroke_span[n, 0]:
-            s = _painted(tb, f, n, px, py, pz, axis, nx + ny + nz)
-            if s >= 0:
-                r, g, b = tb.stroke_colour[s, 0], tb.stroke_colour[s, 1], tb.stroke_colour[s, 2]
-    lambert = F.upper(nx * lx + ny * ly + nz * lz, ZERO)
-    up = nx * tb.up[f, n, 0] + ny * tb.up[f, n, 1] + nz * tb.up[f, n, 2]
-    shade = F.daylight(tb.light[0], lambert, lit, up)
+        nx, ny, nz, axis = _normal(b, px, py, pz)
+        if b.carve1 > b.carve0:
+            _, wall = carve_march(b, edits.carves, f, b.ox, b.oy, b.oz, dx, dy, dz, NEAR)
+            if wall >= 0:
+                ball = edits.carves[wall]
+                nx = (ball.x - px) / ball.radius
+                ny = (ball.y - py) / ball.radius
+                nz = (ball.z - pz) / ball.radius
+    foot = t * pitch / F.sqrt(F.upper(-(nx * dx + ny * dy + nz * dz) / far, GRAZE))
+    r, g, c = b.r0, b.g0, b.b0
+    if wall >= 0:
+        r, g, c = b.r2, b.g2, b.b2
+    elif material > 0:
+        k = b.sx * SKIN
+        w, row = _voxel(b, px - nx * k, py - ny * k, pz - nz * k, axis, ny, material, foot)
+        r = F.mix(VOXEL_A[row, 0], VOXEL_B[row, 0], w)
+        g = F.mix(VOXEL_A[row, 1], VOXEL_B[row, 1], w)
+        c = F.mix(VOXEL_A[row, 2], VOXEL_B[row, 2], w)
+    elif b.texture != FLAT:
+        w, tone = _weight(b, px, py, pz, axis, foot)
+        r, g, c = F.mix(r * tone, b.r1, w), F.mix(g * tone, b.g1, w), F.mix(c * tone, b.b1, w)
+    if wall < 0 and b.stroke1 > b.stroke0:
+        s = _painted(b, edits, f, px, py, pz, axis, nx + ny + nz)
+        if s >= 0:
+            r, g, c = edits.strokes[s].r, edits.strokes[s].g, edits.strokes[s].b
+    lambert = F.upper(nx * b.lx + ny * b.ly + nz * b.lz, ZERO)
+    shade = F.daylight(ambient, lambert, lit, nx * b.ux + ny * b.uy + nz * b.uz)
     shine = ZERO
-    if tb.specular[n] > ZERO and lambert > ZERO and wall < 0:
-        hx, hy, hz = lx - dx / far, ly - dy / far, lz - dz / far
+    if b.specular > ZERO and lambert > ZERO and wall < 0:
+        hx, hy, hz = b.lx - dx / far, b.ly - dy / far, b.lz - dz / far
         nh = nx * hx + ny * hy + nz * hz
-        shine = tb.specular[n] * lit * F.highlight(nh, hx * hx + hy * hy + hz * hz)
-    return r * shade + shine, g * shade + shine, b * shade + shine
+        shine = b.specular * lit * F.highlight(nh, hx * hx + hy * hy + hz * hz)
+    return r * shade + shine, g * shade + shine, c * shade + shine
 
 
 @jit
-def row(tb, f, us, v, pitch, t, ids, lit, out):
+def row(bodies, frame, edits, f, us, v, pitch, t, ids, lit, out):
     """Linear colour [3, W] of a row of rays."""
-    fog = tb.light[2]
-    s, z = tb.sky[0], tb.sky[1]
-    rx, ry, rz = tb.rise[f, 0], tb.rise[f, 1], tb.rise[f, 2]
+    fog2, ambient = frame.fog2, frame.ambient
     for x in range(us.size):
         u = us[x]
         length2 = ONE + v * v + u * u
         far = F.sqrt(length2)
         n = ids[x]
         if n < 0:
-            w = F.sky_weight((rz + v * ry + u * rx) / far)
-            out[0, x] = F.mix(s[0], z[0], w)
-            out[1, x] = F.mix(s[1], z[1], w)
-            out[2, x] = F.mix(s[2], z[2], w)
+            w = F.sky_weight((frame.rz + v * frame.ry + u * frame.rx) / far)
+            out[0, x] = F.mix(frame.r0, frame.r1, w)
+            out[1, x] = F.mix(frame.g0, frame.g1, w)
+            out[2, x] = F.mix(frame.b0, frame.b1, w)
             continue
-        r, g, b = _hit(tb, f, n, t[x], u, v, far, pitch, lit[x])
-        if fog > ZERO:
-            w = F.haze(fog, t[x] * t[x] * length2)
-            r, g, b = F.mix(r, s[0], w), F.mix(g, s[1], w), F.mix(b, s[2], w)
+        r, g, b = _hit(bodies[n], edits, f, t[x], u, v, far, pitch, ambient, lit[x])
+        if fog2 > ZERO:
+            w = F.haze(fog2, t[x] * t[x] * length2)
+            r, g, b = F.mix(r, frame.r0, w), F.mix(g, frame.g0, w), F.mix(b, frame.b0, w)
         out[0, x] = r
         out[1, x] = g
         out[2, x] = b

@@ -16,43 +16,56 @@ def render(
     compiled: CompiledClip, width: int, height: int, samples: int, threads: int, chosen: list[int], truth: bool
 ) -> Frames:
     """See `simbench.worlds.render.render`."""
-    count = len(chosen)
+    count, tb = len(chosen), compiled.tables
     frames = np.array(chosen, dtype=np.int64)
+    edits = kernel.Edits(tb.carves, tb.strokes, tb.painted, tb.cells)
     fine = raster(width, height, samples, compiled.tangent)
+    pitch = np.float32(fine.pitch)
     body_uv = bounds.body_rects(compiled)[frames]
     rects = bounds.pixel_rects(body_uv, width, height, samples, fine.pitch)
     casts = rects
-    if compiled.tables.light[1] > 0:
-        casts = bounds.pixel_rects(
-            bounds.shadow_rects(compiled)[frames], width, height, samples, fine.pitch
-        )
+    if (tb.frames["shadow"] > 0).any():
+        shadow_uv = bounds.shadow_rects(compiled)[frames]
+        casts = bounds.pixel_rects(shadow_uv, width, height, samples, fine.pitch)
     rgb = np.empty((count, height, width, 3), dtype=np.uint8)
-    tb, pitch = compiled.tables, np.float32(fine.pitch)
 
-    def colour(first: int, last: int) -> None:
-        kernel.draw(tb, frames, first, last, fine.us, fine.vs, samples, pitch, rects, casts, rgb)
+    def colour(a: int, b: int) -> None:
+        us, vs = fine.us, fine.vs
+        kernel.draw(tb.bodies, tb.frames, edits, frames, a, b, us, vs, samples, pitch, rects, casts, rgb)
 
     _spread(colour, count, threads)
     if not truth:
         none = (0, height, width)
         return Frames(rgb, np.empty(none, dtype=np.float32), np.empty(none, dtype=np.int32))
     centre = raster(width, height, 1, compiled.tangent)
+    us = np.tile(centre.us, (count, 1))
+    vs = np.tile(centre.vs, (count, 1))
     single = bounds.pixel_rects(body_uv, width, height, 1, fine.pitch)
     depth = np.empty((count, height, width), dtype=np.float32)
     ids = np.empty((count, height, width), dtype=np.int32)
 
-    def facts(first: int, last: int) -> None:
-        kernel.probe(tb, frames, first, last, centre.us, centre.vs, single, depth, ids)
+    def facts(a: int, b: int) -> None:
+        kernel.probe(tb.bodies, edits, frames, a, b, us, vs, single, depth, ids)
 
     _spread(facts, count, threads)
     return Frames(rgb, depth, ids)
 
 
 def trace(compiled: CompiledClip, uv: np.ndarray, chosen: list[int], depth: np.ndarray, ids: np.ndarray) -> None:
-    """See `simbench.worlds.render.trace`: fills `depth` and `ids` [T, P]."""
-    frames = np.array(chosen, dtype=np.int64)
-    us, vs = np.ascontiguousarray(uv[..., 0]), np.ascontiguousarray(uv[..., 1])
-    kernel.touch(compiled.tables, frames, us, vs, depth, ids)
+    """See `simbench.worlds.render.trace`: fills `depth` and `ids` [T, P]. A ray is an image of one pixel."""
+    tb = compiled.tables
+    edits = kernel.Edits(tb.carves, tb.strokes, tb.painted, tb.cells)
+    points = uv.shape[1]
+    frames = np.repeat(np.array(chosen, dtype=np.int64), points)
+    us = np.ascontiguousarray(uv[chosen, :, 0]).reshape(-1, 1)
+    vs = np.ascontiguousarray(uv[chosen, :, 1]).reshape(-1, 1)
+    rects = np.zeros((len(frames), len(tb.kind), 4), dtype=np.int32)
+    rects[..., 1] = rects[..., 3] = tb.drawn[frames]
+    t = np.empty((len(frames), 1, 1), dtype=np.float32)
+    n = np.empty((len(frames), 1, 1), dtype=np.int32)
+    kernel.probe(tb.bodies, edits, frames, 0, len(frames), us, vs, rects, t, n)
+    depth[chosen] = t.reshape(-1, points)
+    ids[chosen] = n.reshape(-1, points)
 
 
 def _spread(work: Callable[[int, int], None], count: int, threads: int) -> None:

@@ -68,23 +68,21 @@ def _directions() -> np.ndarray:
 
 
 def _on_surface(kind: int, size: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """Where rays from the centre of a body leave it: body frame [T, PER_BODY, 3] for sizes [T, 3]."""
+    """Points spread over a body's surface, body frame [T, PER_BODY, 3], for sizes [T, 3]."""
     r, hy = size[:, None, 0], size[:, None, 1]
     ring = np.sqrt(ways[:, 0] * ways[:, 0] + ways[:, 2] * ways[:, 2])
     rise = np.abs(ways[:, 1])
     if kind == SPHERE:
-        reach = r / np.sqrt(dot(ways, ways))
-    elif kind == BOX:
-        reach = (size[:, None, :] / np.maximum(np.abs(ways), 1e-9)).min(axis=-1)
-    elif kind == CYLINDER:
-        reach = np.minimum(r / np.maximum(ring, 1e-9), hy / np.maximum(rise, 1e-9))
-    else:
-        side = r / np.maximum(ring, 1e-9)
-        a = ring * ring + rise * rise
-        b = rise * hy
-        cap = (b + np.sqrt(np.maximum(b * b - a * (hy * hy - r * r), 0.0))) / a
-        reach = np.where(side * rise <= hy, side, cap)
-    return reach[..., None] * ways
+        return r[..., None] * ways
+    if kind == BOX:
+        return size[:, None, :] * (ways / np.abs(ways).max(axis=-1, keepdims=True))
+    if kind == CYLINDER:
+        tall = np.stack([r, hy, r], axis=-1)
+        return tall * (ways / np.maximum(ring, rise)[:, None])
+    around = ways / ring[:, None] * np.array([1.0, 0.0, 1.0])
+    side = r[..., None] * around + hy[..., None] * ways * np.array([0.0, 1.0, 0.0])
+    cap = r[..., None] * ways + hy[..., None] * np.sign(ways) * np.array([0.0, 1.0, 0.0])
+    return np.where((np.arange(PER_BODY) % 2 > 0)[:, None], cap, side)
 
 
 def _seen_on(clip: CompiledClip, kinds: tuple[int, ...], aspect: float, backend: str) -> list[tuple[int, np.ndarray]]:
@@ -94,13 +92,14 @@ def _seen_on(clip: CompiledClip, kinds: tuple[int, ...], aspect: float, backend:
     rays = np.stack([u.ravel(), v.ravel()], axis=-1).astype(np.float32)
     depth, ids = trace(clip, np.tile(rays, (clip.frames, 1, 1)), backend, sorted({0, clip.frames - 1}))
     tb = clip.tables
+    o, x, y, z = (tb.vectors(names) for names in ("ox oy oz", "xx xy xz", "yx yy yz", "zx zy zz"))
     found = []
     for f in sorted({0, clip.frames - 1}):
         for p in np.flatnonzero(ids[f] >= 0):
             n = int(ids[f, p])
             if tb.kind[n] in kinds:
-                way = tb.ez[f, n] + rays[p, 1] * tb.ey[f, n] + rays[p, 0] * tb.ex[f, n]
-                found.append((n, (tb.eye[f, n] + depth[f, p] * way).astype(np.float64)))
+                way = z[f, n] + float(rays[p, 1]) * y[f, n] + float(rays[p, 0]) * x[f, n]
+                found.append((n, o[f, n] + float(depth[f, p]) * way))
     return found
 
 
@@ -112,10 +111,11 @@ def tracks(clip: CompiledClip, width: int, height: int, backend: str = "numba") 
     """
     tb = clip.tables
     ways = _directions()
+    size = tb.vectors("sx sy sz")
     local, body = [], []
     for n, kind in enumerate(tb.kind):
         if kind not in (PLANE, VOXELS):
-            local.append(_on_surface(int(kind), tb.size[:, n].astype(np.float64), ways))
+            local.append(_on_surface(int(kind), size[:, n], ways))
             body += [n] * PER_BODY
     for n, point in _seen_on(clip, (PLANE, VOXELS), width / height, backend):
         local.append(np.tile(point, (clip.frames, 1, 1)))
