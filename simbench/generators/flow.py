@@ -4,70 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from simbench.case import Condition
+from simbench.generators.rollout import roll_out
 from simbench.video import Video
-
-if TYPE_CHECKING:
-    from simbench.generators.layers import Layer
-    from simbench.generators.motion import Law
-    from simbench.generators.plate import Plate
-
-GREY = 127
-"""Level of every pixel where no frame is given."""
-
-MOST = 24
-"""Given frames that are read: the last ones."""
-
-
-def hold(condition: Condition) -> np.ndarray:
-    """uint8 [T, H, W, 3]: the given frames, then the last one repeated; grey without any."""
-    shape = (condition.frames, condition.height, condition.width, 3)
-    out = np.full(shape, GREY, np.uint8)
-    given = condition.given_frames[: condition.frames]
-    if len(given) > 0:
-        out[: len(given)] = given
-        out[len(given) :] = given[-1]
-    return out
-
-
-def paint(canvas: np.ndarray, layer: Layer, offset: np.ndarray, hides: np.ndarray | float) -> np.ndarray:
-    """float32 [H, W, 3]: `canvas` with the layer over it at `offset` px except for what hides it."""
-    from simbench.generators.layers import place
-
-    shape = (canvas.shape[0], canvas.shape[1])
-    share = place(layer.alpha, layer.corner, offset, shape)
-    ink = place(layer.colour * layer.alpha[..., None], layer.corner, offset, shape)
-    seen = (1.0 - np.asarray(hides, np.float32))[..., None]
-    return canvas * (1 - share[..., None] * seen) + ink * seen
-
-
-@dataclass(frozen=True)
-class Scenery:
-    """What was read: the plate, and for each layer its law and the float32 [H, W] that hides it."""
-
-    plate: Plate
-    layers: tuple[tuple[Layer, Law, np.ndarray], ...]
-
-
-def read(given: np.ndarray) -> Scenery:
-    """`given` uint8 [k, H, W, 3], k >= 2, to a plate and layers with laws and what hides them."""
-    from simbench.generators.layers import SEEN, expected, hiding, read_layers
-    from simbench.generators.motion import fit
-
-    plate, layers = read_layers(given)
-    shape = (given.shape[1], given.shape[2])
-    out = []
-    for layer in layers:
-        law = fit(layer.offsets, layer.shown, SEEN)
-        track = np.stack([law.at(t) for t in range(len(given))])
-        missing = expected(layer, track, shape) - layer.seen > 0.5
-        hides = hiding(plate, missing, layer.seen > 0.9, law.velocity(len(given) - 1))
-        out.append((layer, law, hides))
-    return Scenery(plate, tuple(out))
 
 
 @dataclass(frozen=True)
@@ -78,23 +19,9 @@ class Flow:
     capabilities: frozenset[str] = frozenset({"pool"})
 
     def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> Sequence[Video | None]:
-        """One video per condition; the given frames come back as they were."""
-        return [Video(self._predict(c), c.fps) for c in conditions]
+        """One video per condition; the given frames come back as they were, grey where none is given."""
+        return [Video(roll_out(c), c.fps) for c in conditions]
 
     def identity(self) -> Mapping[str, Any]:
         """Class and version."""
         return {"class": "simbench.generators.flow.Flow", "version": 1}
-
-    def _predict(self, condition: Condition) -> np.ndarray:
-        out = hold(condition)
-        given = condition.given_frames[: condition.frames][-MOST:]
-        start = min(len(condition.given_frames), condition.frames)
-        if len(given) < 2 or start == condition.frames:
-            return out
-        scenery = read(given)
-        for t in range(start, condition.frames):
-            canvas = scenery.plate.rgb
-            for layer, law, hides in scenery.layers:
-                canvas = paint(canvas, layer, law.at(t - start + len(given)), hides)
-            out[t] = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
-        return out
