@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simbench.generators.plate import Plate, Swept, one_thread, read_plate, refine, threshold
+from simbench.generators.plate import Plate, Swept, one_thread, read_plate, refine
 
 CUT = 0.985
 """A layer that shows less than this share of its area is partly behind something."""
@@ -175,40 +175,6 @@ def read_layer(frames: np.ndarray, plate: Plate, chain: _Chain) -> Layer:
 def expected(layer: Layer, offsets: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """float32 [H, W]: the most that the layer would cover of each pixel at `offsets` if nothing hid it."""
     return np.max([place(layer.alpha, layer.corner, o, shape) for o in offsets], axis=0)
-
-
-def hiding(plate: Plate, evidence: np.ndarray, free: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """float32 [H, W]: the part of the plate that hides a layer, grown from where it was hidden.
-
-    `evidence` and `free` bool [H, W]: where the layer should have been seen and was not, and where it
-    was. A pixel belongs to what hides if it looks more like the one than like the other and hangs
-    together with it.
-    """
-    import cv2
-    from scipy import ndimage
-    from scipy.spatial import cKDTree
-
-    height, width = evidence.shape
-    if evidence.sum() < 2 or not free.any():
-        return np.zeros(evidence.shape, np.float32)
-    unit = velocity / max(float(np.hypot(*velocity)), 1e-9)
-    reach = max(2.0, min(height, width) / 16)
-    moved = [
-        np.roll(evidence, (round(s * unit[1]), round(s * unit[0])), (0, 1)) for s in np.arange(0, reach, 0.5)
-    ]
-    core = np.any(moved, axis=0) & ~free
-    look = cv2.GaussianBlur(plate.rgb, (0, 0), max(0.5, min(height, width) / 96)).reshape(-1, 3)
-    far = cKDTree(look[free.ravel()]).query(look)[0].reshape(height, width)
-    if not core.any() or far[core].max() <= threshold(plate.noise):
-        return np.zeros(evidence.shape, np.float32)
-    core &= far > 0.5 * np.percentile(far[core], 90)
-    near = cKDTree(look[core.ravel()]).query(look)[0].reshape(height, width)
-    like = ((near < far) & (near < 60) & ~free) | core
-    like = ndimage.binary_opening(like, np.ones((3, 3)))
-    labels, _ = ndimage.label(like)
-    grown = (labels > 0) & np.isin(labels, np.unique(labels[core]))
-    grown = ndimage.binary_fill_holes(grown) & ~free
-    return grown.astype(np.float32)
 
 
 def read_layers(frames: np.ndarray) -> tuple[Plate, list[Layer]]:

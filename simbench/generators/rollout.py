@@ -43,8 +43,9 @@ class Scenery:
 def read(given: np.ndarray, highest: int = 2, hide: bool = True) -> Scenery:
     """`given` uint8 [k, H, W, 3], k >= 2, to a plate and layers with laws of order `highest` at the most
     and, with `hide`, what hides them."""
-    from simbench.generators.layers import SEEN, expected, hiding, read_layers
+    from simbench.generators.layers import SEEN, expected, read_layers
     from simbench.generators.motion import fit
+    from simbench.generators.occlusion import hiding
 
     plate, layers = read_layers(given)
     shape = (given.shape[1], given.shape[2])
