@@ -27,7 +27,7 @@ Render one world with its truth.
   python -m simbench.worlds family=paint out=folder/ size=640x360 frames=49 fps=24
 
 out=NAME.mp4  H.264 with RGB | depth | instances side by side (depth=false: RGB alone)
-out=NAME.png  contact sheet of the same
+out=NAME.png  contact sheet: a row of each
 out=NAME/     rgb.mkv (FFV1), depth.npz, ids.npz, tracks.npz, scene.json, caption.json
 
   seed=0 size=256 or WIDTHxHEIGHT, frames=33 fps=16 look=rich|plain difficulty=0.25 samples=3
@@ -214,10 +214,11 @@ def _write(order: Order, scene: Scene, clip: Clip) -> list[str]:
     out = Path(order.out)
     if order.out.endswith("/"):
         return _write_folder(out, scene, clip)
-    view = sheet.panels(clip.rgb, clip.depth, clip.ids) if order.depth else clip.rgb
     if out.suffix == ".png":
-        sheet.write_png(out, sheet.contact_sheet([view], order.columns))
+        truth = [sheet.colour_depth(clip.depth), sheet.colour_ids(clip.ids)] if order.depth else []
+        sheet.write_png(out, sheet.contact_sheet([clip.rgb, *truth], order.columns))
     else:
+        view = sheet.panels(clip.rgb, clip.depth, clip.ids) if order.depth else clip.rgb
         import numpy as np
 
         from simbench.video import Video, encode_preview

@@ -19,14 +19,14 @@ RAMP = np.array(
 def colour_depth(depth: np.ndarray) -> np.ndarray:
     """uint8 [T, H, W, 3] from metres [T, H, W]: pale is near, dark is far, sky (0) is black.
 
-    The ramp spans the logarithm of depth between the 1st and 99th percentile of the whole clip.
+    The ramp spans the inverse of depth between the 2nd and 99th percentile of the whole clip.
     """
     known = depth > 0
     if not known.any():
         return np.zeros((*depth.shape, 3), dtype=np.uint8)
-    log = np.log(np.where(known, depth, 1.0))
-    low, high = np.percentile(log[known], (1, 99))
-    share = np.clip((log - low) / max(high - low, 1e-6), 0.0, 1.0) * (len(RAMP) - 1)
+    inverse = 1.0 / np.where(known, depth, 1.0)
+    low, high = np.percentile(inverse[known], (2, 99))
+    share = np.clip((high - inverse) / max(high - low, 1e-6), 0.0, 1.0) * (len(RAMP) - 1)
     below = np.minimum(share.astype(int), len(RAMP) - 2)
     weight = (share - below)[..., None]
     colour = RAMP[below] * (1.0 - weight) + RAMP[below + 1] * weight

@@ -157,18 +157,22 @@ def ease(share: float) -> float:
     return s * s * (3.0 - 2.0 * s)
 
 
-def sampled(path: Callable[[float], Vec], duration: float, start: float = 0.0) -> Curve:
-    """A dense curve through `path(time)` over [start, start + duration] seconds."""
+def sampled(path: Callable[[float], Vec], duration: float, marks: Sequence[float] = ()) -> Curve:
+    """A dense curve through `path(time)` over [0, duration] seconds, exact at `marks` too."""
     count = max(2, math.ceil(duration * KEYS_PER_SECOND) + 1)
-    times = tuple(start + duration * i / (count - 1) for i in range(count))
-    return Curve(times, tuple(path(t) for t in times))
+    times = sorted({*(duration * i / (count - 1) for i in range(count)), *marks})
+    return Curve(tuple(times), tuple(path(t) for t in times))
 
 
 def filmed(
-    eye: Callable[[float], Vec], target: Callable[[float], Vec], duration: float, fov: float
+    eye: Callable[[float], Vec],
+    target: Callable[[float], Vec],
+    duration: float,
+    fov: float,
+    marks: Sequence[float] = (),
 ) -> Camera:
     """A camera along two paths of time."""
-    return Camera(sampled(eye, duration), sampled(target, duration), fov)
+    return Camera(sampled(eye, duration, marks), sampled(target, duration, marks), fov)
 
 
 def glide(stops: Sequence[tuple[float, Vec]], turn: Vec = (0.0, 0.0, 0.0)) -> tuple[Segment, ...]:

@@ -11,6 +11,7 @@ import math
 import random
 from dataclasses import dataclass
 
+from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import Stage, ease, filmed, footprint, glide, scatter, stand, upright_to
 from simbench.worlds.scene import Body, Carve, Event, Motion, Scene, Segment, Vec, constant
@@ -55,10 +56,14 @@ def build(
     solid: str = "any",
 ) -> Scene:
     """A solid (ball, cube, cylinder or any) bitten 2 to 6 times, or `bites` times."""
+    if solid != "any" and solid not in SOLIDS:
+        raise UserError(f"solid={solid} is unknown; use any or one of {', '.join(SOLIDS)}")
+    if bites is not None and not 1 <= bites <= 8:
+        raise UserError(f"bites={bites} is out of range; use 1 to 8")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
     drawn = rng.choice(SOLIDS)
-    count = 2 + round(4 * difficulty) if bites is None else int(bites)
+    count = 2 + round(4 * difficulty) if bites is None else bites
     hue, other, *rest_hues = palette.pick_colours(rng, 6, split)
     body = _solid(stage, drawn if solid == "any" else solid, hue)
     heart = body.motion[0].position

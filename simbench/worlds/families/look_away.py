@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 
+from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import Stage, ease, filmed, footprint, scatter, stand
 from simbench.worlds.scene import Body, Event, Scene, Vec
@@ -22,10 +23,12 @@ def build(
     seed: int, duration: float, look: str, difficulty: float, split: str = "train", angle: float | None = None
 ) -> Scene:
     """A yard of 16 to 22 landmarks; the camera turns by `angle` degrees (default: 70 to 170)."""
+    if angle is not None and not -180.0 <= angle <= 180.0:
+        raise UserError(f"angle={angle:g} is out of range; use -180 to 180 degrees")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
     drawn = (70.0 + 100.0 * difficulty) * rng.choice((-1.0, 1.0))
-    turn = drawn if angle is None else float(angle)
+    turn = drawn if angle is None else angle
     heading = rng.uniform(-180.0, 180.0)
     landmarks = _landmarks(stage, 16 + round(6 * difficulty))
     height = rng.uniform(1.35, 1.65)
@@ -39,7 +42,13 @@ def build(
         a = yaw(time)
         return (-math.sin(a), height - 0.2, -math.cos(a))
 
-    camera = filmed(lambda _: (0.0, height, 0.0), target, duration, FOV)
+    camera = filmed(
+        lambda _: (0.0, height, 0.0),
+        target,
+        duration,
+        FOV,
+        [m * duration for m in (LEAVE, GONE, RETURN, BACK)],
+    )
     tags = {
         "objects": [b.name for b in landmarks],
         "camera": {"move": "look-away", "amount": round(turn, 3), "unit": "degrees"},

@@ -26,16 +26,16 @@ from simbench.worlds.scene import Body, Event, Motion, Paint, Scene, Segment, Ve
 
 START, STOP, GONE = 0.3, 0.72, 0.95
 STROKES = ("wave", "zigzag", "arch", "loop")
-WIDE, HIGH, THICK = 3.5, 1.2, 0.15
+WIDE, HIGH, THICK = 3.5, 1.3, 0.15
 BRISTLE = 0.09
-HANDLE = 0.34
+HANDLE = 0.3
 Stroke = tuple[tuple[float, float, float], ...]
 
 
 def build(
     seed: int, duration: float, look: str, difficulty: float, split: str = "train", stroke: str = "any"
 ) -> Scene:
-    """A wall of 7 x 2.4 m and one stroke: wave, zigzag, arch, loop or any."""
+    """A wall of 7 x 2.6 m and one stroke: wave, zigzag, arch, loop or any."""
     if stroke != "any" and stroke not in STROKES:
         raise UserError(f"stroke={stroke} is unknown; use any or one of {', '.join(STROKES)}")
     stage = Stage(random.Random(seed), look, split)
@@ -58,7 +58,7 @@ def build(
         angle = sweep * (ease(time / duration) - 0.5)
         return (reach * math.sin(angle), height, reach * math.cos(angle))
 
-    camera = filmed(eye, lambda _: (0.0, 1.0, 0.0), duration, 40.0)
+    camera = filmed(eye, lambda _: (0.0, 1.1, 0.0), duration, 40.0)
     begin, end = line[0][0], line[-1][0]
     tags = {
         "objects": [brush[0].name, *(p.name for p in props)],
@@ -98,7 +98,7 @@ def _on_wall(key: tuple[float, float, float]) -> Vec:
 
 def _stroke(rng: random.Random, kind: str, duration: float, difficulty: float) -> Stroke:
     """(time, u, v): a curve across the wall, or its mirror image, at an even pace of the parameter."""
-    half, swing = rng.uniform(1.1, 1.35), rng.uniform(0.28, 0.42)
+    half, swing = rng.uniform(1.1, 1.35), rng.uniform(0.24, 0.36)
     turns = 1.0 + 1.5 * difficulty
     phase, tilt = rng.uniform(0.0, 2.0 * math.pi), rng.uniform(-0.12, 0.12)
     flip = rng.choice((-1.0, 1.0))
@@ -118,7 +118,7 @@ def _stroke(rng: random.Random, kind: str, duration: float, difficulty: float) -
     for i in range(count):
         s = i / (count - 1)
         u, v = point(s)
-        keys.append((duration * (START + (STOP - START) * s), flip * u, v + tilt * (2.0 * s - 1.0) - 0.02))
+        keys.append((duration * (START + (STOP - START) * s), flip * u, v + tilt * (2.0 * s - 1.0) + 0.12))
     return tuple(keys)
 
 
@@ -128,7 +128,7 @@ def _path(line: Stroke, duration: float) -> Motion:
     ahead = math.copysign(1.0, x1 - x0)
     arrive = glide(
         [
-            (0.0, (x0 - 1.9 * ahead, y0 - 0.2, 0.9)),
+            (0.0, (x0 - 1.9 * ahead, y0 + 0.2, 0.45)),
             (0.7 * t0, (x0 - 0.12 * ahead, y0, 0.22)),
             (t0, (x0, y0, 0.0)),
         ]
@@ -137,7 +137,7 @@ def _path(line: Stroke, duration: float) -> Motion:
         [
             (t1, (x1, y1, 0.0)),
             (t1 + 0.07 * duration, (x1 + 0.1 * ahead, y1, 0.25)),
-            (GONE * duration, (x1 + 2.0 * ahead, y1 - 0.3, 1.0)),
+            (GONE * duration, (x1 + 2.0 * ahead, y1 + 0.2, 0.45)),
         ]
     )
     along = []
@@ -190,7 +190,7 @@ def _brush(stage: Stage, colour: Vec, radius: float, tip: Motion) -> tuple[Body,
             carried((0.0, below, BRISTLE + 0.03)),
             steel,
         ),
-        Body("handle", "capsule", constant(0.045, HANDLE / 2, 0.045), carried(grip, upright_to(lean)), wood),
+        Body("handle", "cylinder", constant(0.045, HANDLE / 2, 0.045), carried(grip, upright_to(lean)), wood),
     )
 
 
@@ -203,7 +203,7 @@ def _props(stage: Stage, hues: list[str]) -> list[Body]:
         things.append(stage.thing(f"{shape.name}-{i}", hue, rng.uniform(0.2, 0.3), shape))
 
     def spot(chance: random.Random) -> tuple[float, float]:
-        return chance.choice((-1.0, 1.0)) * chance.uniform(0.7, 2.0), chance.uniform(0.75, 1.6)
+        return chance.choice((-1.0, 1.0)) * chance.uniform(0.7, 2.0), chance.uniform(1.2, 1.9)
 
     places = scatter(rng, [footprint(t) for t in things], spot, 0.1)
     return [
