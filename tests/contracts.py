@@ -15,6 +15,7 @@ import numpy as np
 from simbench.case import Case, Condition
 from simbench.generator import Generator
 from simbench.suite import CaseScore, Suite
+from simbench.summary import HEADLINE
 from simbench.video import Video
 
 OUTCOMES = r"exit|exits|stay|stays|swap|swaps|swapped|vanish|vanishes|hidden|reappear|reappears|truth|oracle"
@@ -151,25 +152,23 @@ def rows_for(suite: Suite, cases: Sequence[Case], make) -> list[CaseScore]:
     return rows
 
 
-def headlines(suite: Suite, rows: Sequence[CaseScore]) -> dict[str, list[float]]:
-    """Calibrated values by metric and scene, of the metrics that calibration changes."""
-    found: dict[str, list[float]] = {}
-    for metrics in suite.aggregate(rows).values():
-        for name, raw in metrics.items():
-            assert np.isfinite(raw), f"{name} is {raw}"
-            if suite.calibrated(name, 0.375) != 0.375:
-                found.setdefault(name, []).append(suite.calibrated(name, raw))
-    assert found, "no headline metric"
-    return found
+def scores(suite: Suite, rows: Sequence[CaseScore]) -> list[float]:
+    """The calibrated score of every scene."""
+    found = suite.aggregate(rows)
+    assert set(found) == {row.scene for row in rows}, "a scene is missing"
+    for values in found.values():
+        assert HEADLINE in values, f"no {HEADLINE} among {', '.join(values)}"
+        assert all(np.isfinite(v) for v in values.values()), values
+    return [suite.calibrated(HEADLINE, values[HEADLINE]) for values in found.values()]
 
 
 def check_anchors(suite: Suite, within: float) -> None:
     """The truth scores 100 (`within` points on these few scenes), missing videos score exactly zero."""
     cases = cases_of(suite, 2)
-    for name, values in headlines(suite, rows_for(suite, cases, suite.oracle)).items():
-        assert abs(np.mean(values) - 100) <= within, f"oracle {name} {values}"
-    for name, values in headlines(suite, rows_for(suite, cases, lambda case: None)).items():
-        assert np.allclose(values, 0, atol=1e-9), f"missing {name} {values}"
+    truth = scores(suite, rows_for(suite, cases, suite.oracle))
+    assert abs(np.mean(truth) - 100) <= within, f"oracle {truth}"
+    nothing = scores(suite, rows_for(suite, cases, lambda case: None))
+    assert np.allclose(nothing, 0, atol=1e-9), f"missing {nothing}"
 
 
 def check_survives(suite: Suite) -> None:

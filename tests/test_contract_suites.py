@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,19 @@ def test_check_can_fail(check: Callable[..., None], fault: str) -> None:
 def test_a_scorer_that_raises_is_noticed() -> None:
     with pytest.raises(ValueError, match="black"):
         contracts.check_survives(Toy(fault="raises"))
+
+
+@pytest.mark.parametrize("given", ["i2v", "t2v"])
+@pytest.mark.parametrize("name", names_in("suite"))
+def test_other_ways_of_asking(name: str, given: str) -> None:
+    suite = build("suite", name)
+    asked = dataclasses.replace(suite, setting=dataclasses.replace(suite.setting, given=given))
+    contracts.check_ids(asked)
+    contracts.check_no_truth(asked)
+    here = {case.condition.name for case in contracts.cases_of(suite, 2)}
+    assert not here & {case.condition.name for case in contracts.cases_of(asked, 2)}, (
+        "one name, two questions"
+    )
 
 
 def test_there_is_a_suite() -> None:
