@@ -1,1 +1,1 @@
-"""Aggregation, tables and pages. Reads files only; never imports torch."""
+"""Tables and pages from the files of a run alone: no suite, no model and no torch is needed to read them."""

@@ -2,31 +2,110 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from simbench.errors import UserError
+
+STRAY = ".*.tmp"
+"""Pattern of what a killed writer leaves behind."""
+
+STRAY_AGE = 600.0
+"""Seconds after which a temporary file belongs to nobody: no single write takes that long."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, needed: int | None = None) -> Iterator[Path]:
     """A temporary path beside `path`; on a clean exit it is fsynced and renamed onto `path`.
 
     On an exception the temporary file is removed and `path` is left as it was. A killed process
-    leaves a `.NAME.PID.tmp`, never a damaged `path`.
+    leaves a `.NAME.PID.tmp`, never a damaged `path`. `needed` bytes are named when the disk is full,
+    which is a UserError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path, needed: int | None = None) -> Iterator[None]:
+    """Turns "disk full" while writing `path` into one line with what is free and what is needed."""
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(nearest(path)).free
+        wanted = "" if needed is None else f"{megabytes(needed)} needed, "
+        raise UserError(
+            f"disk full at {path.parent}: {wanted}{megabytes(free)} free; make room or choose another"
+            " store= or out=, then run the same command again (what is stored is kept)"
+        ) from error
+
+
+def nearest(path: Path) -> Path:
+    """`path` or the closest folder above it that exists."""
+    for folder in (path, *path.parents):
+        if folder.is_dir():
+            return folder
+    return Path.cwd()
+
+
+def megabytes(count: int) -> str:
+    """`1.5 MB`."""
+    return f"{count / 1e6:.1f} MB"
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` atomically."""
+    with replacing(path, len(data)) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 with Unix line ends, atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_bytes(path, text.encode("utf-8"))
+
+
+def require_writable(folder: Path, option: str) -> None:
+    """Make `folder` and write one byte to it; a UserError names `option` when that fails."""
+    probe = folder / f".probe.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {option}={folder} ({error.strerror}); choose another folder with {option}="
+        ) from error
+
+
+def sweep(folder: Path, age: float = STRAY_AGE) -> int:
+    """Remove temporary files and folders below `folder` that are older than `age` seconds; how many."""
+    before, swept = time.time() - age, 0
+    for stray in list(folder.rglob(STRAY)):
+        try:
+            if stray.stat().st_mtime > before:
+                continue
+            if stray.is_dir():
+                shutil.rmtree(stray, ignore_errors=True)
+            else:
+                stray.unlink(missing_ok=True)
+        except FileNotFoundError:
+            continue
+        swept += 1
+    return swept

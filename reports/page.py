@@ -1,0 +1,7 @@
+"""report.html."""
+
+from pathlib import Path
+
+
+def write_page(folder: Path) -> None:
+    """Stub."""
