@@ -49,7 +49,7 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
     robustly to all frames at once. A channel that does not vary gets an offset only."""
     out = np.empty_like(plate, dtype=np.float32)
     target = np.broadcast_to(plate, frames.shape)
-    step = max(1, frames.shape[1] * frames.shape[2] * len(frames) // 20000)
+    step = max(1, frames.shape[1] * frames.shape[2] * len(frames) // 6000)
     seen = valid.reshape(-1)[::step]
     for c in range(3):
         x = target[..., c].reshape(-1)[::step][seen] / 255.0
@@ -57,7 +57,7 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
         degree = 2 if np.ptp(np.percentile(x, (2, 98))) > 0.15 else 0
         weight = np.ones_like(x)
         prior = x * 255.0
-        for _ in range(4):
+        for _ in range(3):
             design = np.stack([x**k for k in range(degree + 1)], axis=1)
             pull = 1e-3 * len(x) * np.eye(degree + 1)
             normal = (design * weight[:, None]).T @ design + pull
@@ -178,7 +178,7 @@ def outline(
     y: float,
     outlines: Mapping[str, np.ndarray],
     seen: np.ndarray,
-    reach: float = 1.0,
+    reach: float = 0.6,
 ) -> dict[str, float]:
     """How well each soft silhouette [h, w] overlaps a detection: name -> soft IoU in [0, 1].
 
@@ -194,7 +194,7 @@ def outline(
     oy, ox = detection.top - top, detection.left - left
     part = detection.cover[: window.shape[0] - oy, : window.shape[1] - ox]
     share[oy : oy + part.shape[0], ox : ox + part.shape[1]] = part
-    steps = np.linspace(-reach, reach, 5)
+    steps = (-reach, 0.0, reach)
     fits = {}
     for name, silhouette in outlines.items():
         fits[name] = 0.0

@@ -119,21 +119,17 @@ def refine(
     window = (slice(y0, y + size + 1), slice(x0, x + size + 1))
     view, ground, visible = frame[window], plate[window], seen[window]
     usable = free[window].astype(np.float32)
-    count = 3 * float((usable).sum())
+    count = 3 * float(usable.sum())
+    before = float((usable[..., None] * (view - ground) ** 2).sum())
     out = {}
     for name, sprite in sprites.items():
+        patch = np.dstack([sprite.colour * sprite.cover[..., None], sprite.cover])
         best = Placement(float(x), float(y), -np.inf, np.inf)
-        for dy in (-0.75, -0.25, 0.25, 0.75):
-            for dx in (-0.75, -0.25, 0.25, 0.75):
-                cover = paste(sprite.cover, x + dx - x0, y + dy - y0, visible.shape) * visible
-                colour = paste(
-                    sprite.colour * sprite.cover[..., None], x + dx - x0, y + dy - y0, visible.shape
-                )
-                strength = paste(sprite.cover, x + dx - x0, y + dy - y0, visible.shape)
-                colour = colour / np.maximum(strength, 1e-3)[..., None]
-                change = cover[..., None] * (colour - ground)
+        for dy in (-0.5, 0.0, 0.5):
+            for dx in (-0.5, 0.0, 0.5):
+                placed = paste(patch, x + dx - x0, y + dy - y0, visible.shape)
+                change = visible[..., None] * (placed[..., :3] - placed[..., 3:] * ground)
                 energy = max(float((change**2).sum()), 1e-3)
-                before = float((usable[..., None] * (view - ground) ** 2).sum())
                 after = float((usable[..., None] * (view - ground - change) ** 2).sum())
                 left = max(0.0, after - count * noise**2) / energy
                 if left < best.left:

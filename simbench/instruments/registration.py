@@ -35,19 +35,40 @@ def register(frames: np.ndarray, plate: np.ndarray, iterations: int = 6) -> Regi
     video = frames.astype(np.float32)
     count, height, width = video.shape[:3]
     shift = np.zeros((count, 4))
-    levels = [s for s in (8, 4, 2) if min(height, width) // s >= 48]
-    for scale in levels:
-        small, small_plate = _shrink(video, scale), _shrink(plate.astype(np.float32), scale)
-        part = shift * np.array([1.0, 1.0, 1 / scale, 1 / scale])
-        part = _align(small, small_plate, part, iterations)
-        shift = part * np.array([1.0, 1.0, scale, scale])
-    shift = _align(video, plate.astype(np.float32), shift, iterations)
+    grey, grey_plate = video.mean(axis=-1), plate.astype(np.float32).mean(axis=-1)
+    loose = ~_aligned(grey, grey_plate)
+    if loose.any():
+        part = grey_plate if len(grey_plate) == 1 else grey_plate[loose]
+        shift[loose] = _coarse_to_fine(grey[loose], part, iterations)
     rms = _displacement(shift, height, width)
     shift[(rms < 0.1) | (rms > 0.08 * width) | (np.abs(shift[:, 0]) > 0.08)] = 0.0
-    aligned, valid = _warp(video, shift)
-    shift = _keep_better(video, aligned, plate, shift)
+    shift = _keep_better(grey, _warp(grey, shift)[0], grey_plate, shift)
     aligned, valid = _warp(video, shift)
     return Registration(aligned, shift, _displacement(shift, height, width) / width, valid)
+
+
+def _aligned(video: np.ndarray, plate: np.ndarray) -> np.ndarray:
+    """Frames [T] whose static edges already lie on the plate's, to within rounding."""
+    edges = _edges(plate)
+    off = np.abs(video - plate)
+    return np.array([float(np.median(off[t][edges])) < 1.0 for t in range(len(video))])
+
+
+def _edges(plate: np.ndarray) -> np.ndarray:
+    """Pixels bool [H, W] at which the plate has structure, and a sparse grid that sees flat areas."""
+    gy, gx = np.gradient(plate, axis=(1, 2))
+    edges = (np.hypot(gx, gy) > 2.0).any(axis=0)
+    edges[::3, ::3] = True
+    return edges
+
+
+def _coarse_to_fine(video: np.ndarray, plate: np.ndarray, iterations: int) -> np.ndarray:
+    shift = np.zeros((len(video), 4))
+    for scale in (8, 4, 2):
+        if min(video.shape[1:3]) // scale >= 48:
+            unit = np.array([1.0, 1.0, 1 / scale, 1 / scale])
+            shift = _align(_shrink(video, scale), _shrink(plate, scale), shift * unit, iterations) / unit
+    return _align(video, plate, shift, iterations)
 
 
 def _shrink(video: np.ndarray, scale: int) -> np.ndarray:
@@ -89,24 +110,24 @@ def _warp(video: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _jacobian(plate: np.ndarray) -> np.ndarray:
-    """d plate / d similarity, [P, H * W * 3, 4], with gradients by central differences."""
+    """d plate / d similarity, [P, H, W, 4], with gradients by central differences."""
     gy, gx = np.gradient(plate, axis=(1, 2))
     height, width = plate.shape[1:3]
-    x = (np.arange(width) - (width - 1) / 2)[None, None, :, None]
-    y = (np.arange(height) - (height - 1) / 2)[None, :, None, None]
-    columns = (gx * x + gy * y, gy * x - gx * y, gx, gy)
-    return np.stack([c.reshape(len(plate), -1) for c in columns], axis=-1).astype(np.float32)
+    x = (np.arange(width) - (width - 1) / 2)[None, None, :]
+    y = (np.arange(height) - (height - 1) / 2)[None, :, None]
+    return np.stack([gx * x + gy * y, gy * x - gx * y, gx, gy], axis=-1).astype(np.float32)
 
 
 def _align(video: np.ndarray, plate: np.ndarray, shift: np.ndarray, iterations: int) -> np.ndarray:
     count = len(video)
-    jacobian = np.broadcast_to(_jacobian(plate), (count, plate[0].size, 4))
-    target = np.broadcast_to(plate.reshape(len(plate), -1), (count, plate[0].size))
+    used = _edges(plate)
+    jacobian = np.broadcast_to(_jacobian(plate)[:, used], (count, int(used.sum()), 4))
+    target = np.broadcast_to(plate[:, used], (count, int(used.sum())))
     shift = shift.copy()
     active = np.arange(count)
     for step in range(iterations):
         current, valid = _warp(video[active], shift[active])
-        update = _solve(current, target[active], jacobian[active], valid, loose=step < 2)
+        update = _solve(current[:, used], target[active], jacobian[active], valid[:, used], loose=step < 2)
         shift[active] -= update
         moved = _displacement(update, *video.shape[1:3])
         active = active[moved > 0.02]
@@ -116,27 +137,19 @@ def _align(video: np.ndarray, plate: np.ndarray, shift: np.ndarray, iterations: 
 
 
 def _solve(
-    current: np.ndarray, target: np.ndarray, jacobian: np.ndarray, valid: np.ndarray, loose: bool
+    current: np.ndarray, target: np.ndarray, jacobian: np.ndarray, seen: np.ndarray, loose: bool
 ) -> np.ndarray:
-    """One weighted least-squares step: similarity [T, 4] besides a gain and an offset per channel."""
-    count, size = target.shape
-    flat = current.reshape(count, -1)
-    channel = np.arange(size) % 3
-    seen = np.repeat(valid.reshape(count, -1), 3, axis=1)
-    photometric = np.zeros((count, size, 6), np.float32)
-    for c in range(3):
-        photometric[:, channel == c, c] = target[:, channel == c] / 255.0
-        photometric[:, channel == c, 3 + c] = 1.0
+    """One weighted least-squares step: similarity [T, 4] besides a gain and an offset."""
+    photometric = np.stack([target / 255.0, np.ones_like(target)], axis=-1)
     design = np.concatenate([jacobian, photometric], axis=2)
-    residual = flat - target
+    residual = current - target
     weight = seen.astype(np.float32)
     for _ in range(2):
-        weighted = design * weight[:, :, None]
-        normal = np.einsum("tni,tnj->tij", weighted, design, optimize=True)
-        normal += 1e-2 * np.eye(10, dtype=np.float32)
-        right = np.einsum("tni,tn->ti", weighted, residual, optimize=True)
-        solution = np.linalg.solve(normal.astype(np.float64), right.astype(np.float64)[:, :, None])[:, :, 0]
-        left = np.abs(residual - np.einsum("tni,ti->tn", design, solution.astype(np.float32)))
+        weighted = (design * weight[:, :, None]).transpose(0, 2, 1)
+        normal = (weighted @ design).astype(np.float64) + 1e-2 * np.eye(6)
+        right = (weighted @ residual[:, :, None]).astype(np.float64)
+        solution = np.linalg.solve(normal, right)[:, :, 0]
+        left = np.abs(residual - (design @ solution.astype(np.float32)[:, :, None])[:, :, 0])
         scale = np.maximum(2.0, 1.48 * np.median(left, axis=1, keepdims=True))
         cut = (9.0 if loose else 5.0) * scale
         weight = np.where(left < cut, (1 - (left / cut) ** 2) ** 2, 0.0).astype(np.float32) * seen
@@ -144,10 +157,12 @@ def _solve(
 
 
 def _keep_better(video: np.ndarray, aligned: np.ndarray, plate: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Drop similarities that do not lower the median absolute difference to the plate."""
-    before = np.median(np.abs(video - plate).reshape(len(video), -1), axis=1)
-    after = np.median(np.abs(aligned - plate).reshape(len(video), -1), axis=1)
-    mean_before = np.minimum(np.abs(video - plate), 40).reshape(len(video), -1).mean(axis=1)
-    mean_after = np.minimum(np.abs(aligned - plate), 40).reshape(len(video), -1).mean(axis=1)
-    worse = (after > before + 0.5) | (mean_after > mean_before)
-    return np.where(worse[:, None], 0.0, shift)
+    """Drop similarities that do not bring the static edges nearer to the plate's."""
+    edges = _edges(plate)
+
+    def distance(frames: np.ndarray) -> np.ndarray:
+        off = (frames - plate)[:, edges]
+        off = np.abs(off - np.median(off, axis=1, keepdims=True))
+        return np.minimum(off, 40.0).mean(axis=1)
+
+    return np.where((distance(aligned) > distance(video))[:, None], 0.0, shift)

@@ -15,6 +15,8 @@ TOLERANCE_S = 0.15
 AREA = (0.5, 1.8)
 STRETCH = 1.6
 OPACITY = 0.7
+OVERLAP = 0.6
+"""Soft IoU with its own silhouette below which a region is no longer the object (contours, scraps)."""
 PRESENT = 0.35
 """Share of an object's area that counts as the object being in view (duplicates, false alarms)."""
 
@@ -89,8 +91,10 @@ def nearest(detections: tuple[Detection, ...], x: float, y: float) -> tuple[Dete
     return best, distance
 
 
-def shape_margin(bench: Bench, index: int, frame: int, detection: Detection, reference: Detection) -> float:
-    """Overlap with the object's own silhouette minus that with the best other one, in [-1, 1]."""
+def shape_fit(
+    bench: Bench, index: int, frame: int, detection: Detection, reference: Detection
+) -> tuple[float, float]:
+    """Overlap with the object's own silhouette, and that less the overlap with the best other one."""
     x, y = bench.centres[index, frame]
     own = bench.layout.lanes[index].shape
     fits = decoder.outline(
@@ -100,7 +104,7 @@ def shape_margin(bench: Bench, index: int, frame: int, detection: Detection, ref
         bench.outlines[index],
         bench.at(bench.seen, frame),
     )
-    return fits[own] - max(fit for name, fit in fits.items() if name != own)
+    return fits[own], fits[own] - max(fit for name, fit in fits.items() if name != own)
 
 
 def judge_return(bench: Bench, truth: Reading, video: Reading, window: Window, index: int) -> Return:
@@ -128,7 +132,7 @@ def judge_return(bench: Bench, truth: Reading, video: Reading, window: Window, i
     else:
         timing = 0.0 if delay is None else float(np.exp(-((delay / TOLERANCE_S) ** 2)))
     near = sum(_nearest_hypothesis(bench, video, index, t) for t in frames)
-    hit_nearest = near >= (2 * len(frames) + 2) // 3
+    hit_nearest = near >= (2 * len(frames) + 2) // 3 and _on_time(bench, video, window, index)
     return Return(
         hit=hit,
         hit_nearest=hit_nearest,
@@ -155,38 +159,42 @@ def _judge_frame(
     bench: Bench, truth: Reading, video: Reading, index: int, frame: int
 ) -> tuple[bool, float, float | None, int]:
     """Pass or not, graded score, distance in diameters and number of duplicates in one frame."""
-    last = bench.setting.frames - 1
-    slack = max(1, round(TOLERANCE_S * bench.setting.fps))
-    good, best, gap = False, 0.0, None
-    size = float(video.size[index])
     found = video.found[index][frame]
     if not found or not video.known[index]:
         return False, 0.0, None, 0
-    for near in range(max(0, frame - slack), min(last, frame + slack) + 1):
-        if not truth.found[index][near]:
-            continue
-        reference = truth.found[index][near][0]
-        detection, distance = nearest(found, reference.x, reference.y)
-        assert detection is not None
-        off = distance / bench.diameter
-        extent = detection.area / reference.area
-        stretch = detection.elongation / reference.elongation
-        margin = shape_margin(bench, index, near, detection, reference) if off <= 1.5 else -1.0
-        alike = float(np.clip(1.0 + margin / 0.1, 0.0, 1.0))
-        score = alike * float(np.exp(-(off**2))) * min(extent, 1 / extent)
-        score *= min(1.0, detection.opacity / 0.95)
-        fits = (
-            off <= 1.0
-            and AREA[0] <= extent <= AREA[1]
-            and 1 / STRETCH <= stretch <= STRETCH
-            and detection.opacity > OPACITY
-            and margin > -0.02
-        )
-        if near == frame:
-            best, gap = max(best, score), off
-        good = good or fits
+    last = bench.setting.frames - 1
+    slack = max(1, round(TOLERANCE_S * bench.setting.fps))
+    size = float(video.size[index])
     extra = max(0, sum(d.area >= PRESENT * size and d.opacity > 0.5 for d in found) - 1)
-    return good and extra == 0, 0.0 if extra else best, gap, extra
+    now = truth.found[index][frame]
+    gap = nearest(found, now[0].x, now[0].y)[1] / bench.diameter if now else None
+    rivals = []
+    for near in range(max(0, frame - slack), min(last, frame + slack) + 1):
+        for reference in truth.found[index][near][:1]:
+            detection, distance = nearest(found, reference.x, reference.y)
+            assert detection is not None
+            rivals.append((distance, abs(near - frame), near, detection, reference))
+    if not rivals or min(rivals)[0] > 1.5 * bench.diameter:
+        return False, 0.0, gap, extra
+    distance, _, near, detection, reference = min(rivals, key=lambda r: r[:3])
+    overlap, margin = shape_fit(bench, index, near, detection, reference)
+    extent = detection.area / reference.area
+    stretch = detection.elongation / reference.elongation
+    good = (
+        distance <= bench.diameter
+        and AREA[0] <= extent <= AREA[1]
+        and 1 / STRETCH <= stretch <= STRETCH
+        and detection.opacity > OPACITY
+        and margin > -0.02
+        and overlap > OVERLAP
+        and extra == 0
+    )
+    alike = np.clip(1.0 + margin / 0.05, 0.0, 1.0) * np.clip((overlap - 0.4) / 0.4, 0.0, 1.0)
+    alike *= np.clip((detection.opacity - 0.5) / 0.4, 0.0, 1.0)
+    alike *= np.exp(-((np.log(stretch) / np.log(STRETCH)) ** 2))
+    off = distance / bench.diameter if gap is None else gap
+    score = float(alike * np.exp(-(off**2)) * min(extent, 1 / extent))
+    return bool(good), 0.0 if extra else score, gap, extra
 
 
 def _nearest_hypothesis(bench: Bench, video: Reading, index: int, frame: int) -> bool:
@@ -211,6 +219,17 @@ def _nearest_hypothesis(bench: Bench, video: Reading, index: int, frame: int) ->
     fits = rivals[own].left <= best.left + 0.02 and rivals[own].explained > 0.5 and rivals[own].left < 0.45
     elsewhere = np.where(np.hypot(xs - x, ys - y) > bench.diameter, searched.explained, -np.inf)
     return bool(fits and elsewhere.max() < 0.55)
+
+
+def _on_time(bench: Bench, video: Reading, window: Window, index: int) -> bool:
+    """Does the nearest hypothesis change from "nowhere" to "there" when half of the object is out?"""
+    if not bench.layout.hidden:
+        return True
+    fps = bench.setting.fps
+    slack = max(1, int(TOLERANCE_S * fps + 1e-6))
+    first, due = window.hidden[index], window.after[index][0]
+    shown = [t for t in range(first, due) if _sprite_anywhere(bench, video, index, t, None)]
+    return not shown or min(shown) >= due - slack - 1
 
 
 def _hypothesis_view(
@@ -248,20 +267,30 @@ def shown_while_hidden(
         presence.append(min(1.0, share))
         near_frames += _sprite_anywhere(bench, video, index, t, beyond)
     need = min(2, len(window.quiet))
-    return seen_frames >= need, near_frames >= need, float(np.mean(presence))
+    # As many frames as would decide a return, the worst ones: a brief appearance weighs as a brief hit.
+    worst = sorted(presence)[-len(window.after[index]) :]
+    return seen_frames >= need, near_frames >= need, float(np.mean(worst))
 
 
 def _sprite_anywhere(bench: Bench, video: Reading, index: int, frame: int, beyond: float | None) -> bool:
-    view, ground, sprites, _ = _hypothesis_view(bench, video, index, frame)
-    own = sprites[bench.layout.lanes[index].shape]
-    behind = hypotheses.search(view, ground, own, bench.at(bench.seen, frame)).explained
-    before = hypotheses.search(view, ground, own, np.ones_like(view[..., 0])).explained
-    best = np.maximum(behind, before)
-    if beyond is not None:
-        ys, xs = np.mgrid[: best.shape[0], : best.shape[1]]
-        x, y = bench.centres[index, frame]
-        best = np.where(np.hypot(xs - x, ys - y) > beyond, best, -np.inf)
-    return bool(best.max() > 0.5)
+    """Is "the object somewhere, behind or before the screen" nearer to the frame than "nowhere"?"""
+    view, ground, sprites, free = _hypothesis_view(bench, video, index, frame)
+    name = bench.layout.lanes[index].shape
+    own = {name: sprites[name]}
+    behind = bench.at(bench.seen, frame)
+    for seen in (behind, np.ones_like(behind)):
+        explained = hypotheses.search(view, ground, own[name], seen).explained
+        if beyond is not None:
+            ys, xs = np.mgrid[: explained.shape[0], : explained.shape[1]]
+            x, y = bench.centres[index, frame]
+            explained = np.where(np.hypot(xs - x, ys - y) > beyond, explained, -np.inf)
+        row, column = np.unravel_index(int(np.argmax(explained)), explained.shape)
+        if explained[row, column] > 0.4:
+            noise = 1.48 * float(np.median(np.abs(view - ground)))
+            best = hypotheses.refine(view, ground, own, seen, free, int(column), int(row), noise)[name]
+            if best.explained > 0.5 and best.left < 0.6:
+                return True
+    return False
 
 
 def counting(bench: Bench, truth: Reading, video: Reading, window: Window) -> dict[str, float]:

@@ -97,6 +97,13 @@ class Layout:
     texture_seed: int = 0
 
 
+def lane_name(layout: Layout, index: int) -> str:
+    """Name of an object: its looks, numbered from the second of a kind on."""
+    looks = [f"{lane.colour} {lane.shape}" for lane in layout.lanes]
+    earlier = looks[:index].count(looks[index])
+    return looks[index] if earlier == 0 else f"{looks[index]} {earlier + 1}"
+
+
 def stop_time(layout: Layout, lane: Lane) -> float | None:
     """When `lane`'s leading edge meets the post, seconds; None without a post."""
     if layout.post is None:
@@ -249,7 +256,7 @@ def _mover(layout: Layout, lane: Lane, index: int) -> Body:
         x, y, z = first
         motion.append(Segment(stop, (x + velocity[0] * stop, y + velocity[1] * stop, z), turn=turn))
     return Body(
-        f"{lane.colour} {lane.shape}",
+        lane_name(layout, index),
         kind,
         constant(half, half, half),
         tuple(motion),
@@ -323,8 +330,8 @@ def hide_times(layout: Layout, lane: Lane) -> tuple[float, float]:
 
 def _events(layout: Layout) -> tuple[Event, ...]:
     events = []
-    for lane in layout.lanes:
-        name = f"{lane.colour} {lane.shape}"
+    for i, lane in enumerate(layout.lanes):
+        name = lane_name(layout, i)
         hide, show = hide_times(layout, lane)
         stop = stop_time(layout, lane)
         if layout.hidden:
