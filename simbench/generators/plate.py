@@ -155,6 +155,26 @@ def _close_along(region: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     return closed[reach:-reach, reach:-reach].astype(bool)
 
 
+def _paced(frames: np.ndarray, region: np.ndarray, velocity: np.ndarray, noise: float) -> np.ndarray:
+    """`velocity` with the speed at which the ends of the change travel over `region`.
+
+    Of the rear and the front end the faster one counts: what hides a mover stops an end, nothing speeds it up.
+    """
+    speed = float(np.hypot(*velocity))
+    y, x = np.indices(region.shape)
+    along = (x * velocity[0] + y * velocity[1]) / speed
+    times, ends = [], []
+    for t in range(len(frames) - 1):
+        spot = region & (distance(frames[t], frames[t + 1], noise) > threshold(noise))
+        if spot.sum() >= 3:
+            times.append(t)
+            ends.append(np.percentile(along[spot], (3, 97)))
+    if len(times) < 3:
+        return velocity
+    pace = float(np.polyfit(times, np.array(ends), 1)[0].max())
+    return velocity * float(np.clip(pace / speed, 0.5, 2.0))
+
+
 def _swept(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Swept]:
     """The connected regions in which anything ever changes, holes filled, and how they move."""
     from scipy import ndimage
@@ -173,9 +193,7 @@ def _swept(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Swept]:
         fast = region & changed & (speed > np.percentile(speed[:, region], 60))
         velocity = np.median(flow[fast], axis=0).astype(np.float64)
         if np.hypot(*velocity) > 0.15:
-            # Smoothing of the flow and hidden ends make it too slow, hardly ever too fast.
-            along = flow[fast] @ velocity / (velocity @ velocity)
-            velocity = velocity * np.percentile(along, 80)
+            velocity = _paced(frames, region, velocity, noise)
             out.append(Swept(_close_along(region, velocity), velocity))
     return out
 
