@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from simbench.video import decode
-from simbench.worlds import sheet
+from simbench.worlds import families, sheet
 from simbench.worlds.__main__ import main
 from simbench.worlds.scene import Scene
 
@@ -83,6 +83,17 @@ def test_png_is_a_contact_sheet_and_replaces_an_old_file(tmp_path: Path) -> None
         assert image.size == (3 * 32 + 4 * sheet.GAP, 3 * 24 + 4 * sheet.GAP)
 
 
+def test_all_families_fill_one_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    out = tmp_path / "all.png"
+    assert run("family=all", f"out={out}", *SMALL, "depth=false", "colours=64", "columns=2") == 0
+    with Image.open(out) as image:
+        assert image.size[1] == len(families.names()) * (24 + sheet.GAP) + sheet.GAP
+        assert len(image.convert("RGB").getcolors(10_000)) <= 64
+    assert len(capsys.readouterr().out.splitlines()) == len(families.names()) + 2
+
+
 def test_one_frame_is_enough(tmp_path: Path) -> None:
     out = tmp_path / "one.png"
     assert run("family=orbit", f"out={out}", "frames=1", "size=16", "samples=1") == 0
@@ -116,6 +127,9 @@ BAD = [
     (["family=orbit", "out=a.png", "difficulty=2"], "difficulty=2 is out of range; use a number from 0 to 1"),
     (["family=orbit", "out=a.png", "look=fancy"], "look=fancy is unknown"),
     (["family=orbit", "out=a.png", "backend=gl", "size=8"], "backend"),
+    (["family=all", "out=a.mp4"], "family=all makes a contact sheet, out=a.mp4 is none; end it in .png"),
+    (["family=all", "out=a.png", "camera=truck"], "camera= is unknown"),
+    (["family=orbit", "out=a.png", "colours=1"], "colours=1 is out of range"),
     (["family=orbit", "out=a.gif"], "end it in .mp4, .png or / for a folder"),
     (["family=orbit", "out=a.png", "sise=64"], "sise= is unknown; did you mean size?"),
     (["family=orbit", "out=a.png", "zzz=1"], "zzz= is unknown; known: family, out, seed"),

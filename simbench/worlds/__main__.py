@@ -24,6 +24,7 @@ Render one world with its truth.
 
   python -m simbench.worlds family=orbit seed=3 out=clip.mp4
   python -m simbench.worlds family=carve out=sheet.png columns=8
+  python -m simbench.worlds family=all out=all.png depth=false colours=256
   python -m simbench.worlds family=paint out=folder/ size=640x360 frames=49 fps=24
 
 out=NAME.mp4  H.264 with RGB | depth | instances side by side (depth=false: RGB alone)
@@ -31,7 +32,8 @@ out=NAME.png  contact sheet: a row of each
 out=NAME/     rgb.mkv (FFV1), depth.npz, ids.npz, tracks.npz, scene.json, caption.json
 
   seed=0 size=256 or WIDTHxHEIGHT, frames=33 fps=16 look=rich|plain difficulty=0.25 samples=3
-  backend=numba|torch threads=1 depth=true columns=6, and the options of the family:
+  backend=numba|torch threads=1 depth=true; for sheets columns=6 colours=0 (2 to 256: smaller file),
+  and the options of the family:
 """
 
 
@@ -52,6 +54,7 @@ class Order:
     threads: int = 1
     depth: bool = True
     columns: int = 6
+    colours: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -111,6 +114,8 @@ def _option_kinds(family: str) -> dict[str, str]:
     """Option -> its annotation, for the options of one family."""
     from simbench.worlds import families
 
+    if family == "all":
+        return {}
     build = families.builder(family)
     sources = [build, vars(sys.modules[build.__module__]).get("sample", build)]
     notes: dict[str, str] = {}
@@ -157,6 +162,10 @@ def _check(order: Order) -> None:
     ):
         if not low <= value <= high:
             raise UserError(f"{name}={value:g} is out of range; use {low:g} to {high:g}")
+    if order.colours not in (0, *range(2, 257)):
+        raise UserError(f"colours={order.colours} is out of range; use 2 to 256, or 0 for all")
+    if order.family == "all" and not order.out.endswith(".png"):
+        raise UserError(f"family=all makes a contact sheet, out={order.out} is none; end it in .png")
     if not order.out.endswith((".mp4", ".png", "/")):
         raise UserError(f"out={order.out} is not writable here; end it in .mp4, .png or / for a folder")
 
@@ -165,35 +174,36 @@ def _run(order: Order) -> None:
     """Build, render, write, and say what was written."""
     from simbench.worlds import families
 
-    width, height = _size(order.size)
+    size = _size(order.size)
     _check(order)
     began = time.perf_counter()
-    scene = families.build(
-        order.family,
-        order.seed,
-        order.frames / order.fps,
-        order.look,
-        order.difficulty,
-        **order.options,
-    )
-    from simbench.worlds.clip import make_clip
-
+    chosen = families.names() if order.family == "all" else (order.family,)
+    duration = order.frames / order.fps
+    scenes = [
+        families.build(name, order.seed, duration, order.look, order.difficulty, **order.options)
+        for name in chosen
+    ]
     _reserve(order.out)
-    clip = make_clip(
-        scene, width, height, order.frames, order.fps, order.samples, order.backend, order.threads
-    )
+    clips = [_render(order, scene, size) for scene in scenes]
     rendered = time.perf_counter()
     try:
-        written = _write(order, scene, clip)
+        written = _write(order, scenes, clips)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"out={order.out} cannot be written ({reason}); choose another place") from error
     print(f"wrote {', '.join(written)}")
-    print(scene.caption.long)
+    for scene in scenes:
+        print(scene.caption.long)
     print(
-        f"{order.frames} frames of {width}x{height} at {order.fps:g} fps:"
+        f"{order.frames} frames of {size[0]}x{size[1]} at {order.fps:g} fps:"
         f" built and rendered in {rendered - began:.2f} s, written in {time.perf_counter() - rendered:.2f} s"
     )
+
+
+def _render(order: Order, scene: Scene, size: tuple[int, int]) -> Clip:
+    from simbench.worlds.clip import make_clip
+
+    return make_clip(scene, *size, order.frames, order.fps, order.samples, order.backend, order.threads)
 
 
 def _reserve(out: str) -> None:
@@ -207,24 +217,28 @@ def _reserve(out: str) -> None:
         raise UserError(f"out={out} cannot be written (no permission, or a folder); choose another place")
 
 
-def _write(order: Order, scene: Scene, clip: Clip) -> list[str]:
+def _write(order: Order, scenes: Sequence[Scene], clips: Sequence[Clip]) -> list[str]:
     """Write what `out` asks for; the paths written."""
     from simbench.worlds import sheet
 
     out = Path(order.out)
     if order.out.endswith("/"):
-        return _write_folder(out, scene, clip)
+        return _write_folder(out, scenes[0], clips[0])
     if out.suffix == ".png":
-        truth = [sheet.colour_depth(clip.depth), sheet.colour_ids(clip.ids)] if order.depth else []
-        sheet.write_png(out, sheet.contact_sheet([clip.rgb, *truth], order.columns))
-    else:
-        view = sheet.panels(clip.rgb, clip.depth, clip.ids) if order.depth else clip.rgb
-        import numpy as np
+        rows = []
+        for clip in clips:
+            truth = [sheet.colour_depth(clip.depth), sheet.colour_ids(clip.ids)] if order.depth else []
+            rows += [clip.rgb, *truth]
+        sheet.write_png(out, sheet.contact_sheet(rows, order.columns), order.colours or None)
+        return [str(out)]
+    import numpy as np
 
-        from simbench.video import Video, encode_preview
+    from simbench.video import Video, encode_preview
 
-        even = [(0, 0), (0, view.shape[1] % 2), (0, view.shape[2] % 2), (0, 0)]
-        encode_preview(Video(np.pad(view, even, mode="edge"), order.fps), out)
+    clip = clips[0]
+    view = sheet.panels(clip.rgb, clip.depth, clip.ids) if order.depth else clip.rgb
+    even = [(0, 0), (0, view.shape[1] % 2), (0, view.shape[2] % 2), (0, 0)]
+    encode_preview(Video(np.pad(view, even, mode="edge"), order.fps), out)
     return [str(out)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simbench.errors import UserError
 from simbench.worlds.scene import Material, Vec, constant
@@ -161,6 +162,7 @@ def surface(
     return Material(constant(*colour), constant(*second), texture, scale, specular=specular)
 
 
+@lru_cache(maxsize=1024)
 def _lightness_axes(colour: Vec) -> tuple[float, float, float]:
     """Oklab of an sRGB colour (Ottosson 2020)."""
     r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
@@ -180,6 +182,7 @@ def distance(first: Vec, second: Vec) -> float:
     return sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) ** 0.5
 
 
+@lru_cache(maxsize=1024)
 def colour_word(colour: Vec) -> str:
     """Name of the nearest named colour, stage colours included."""
     named = {

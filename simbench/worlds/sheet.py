@@ -73,6 +73,11 @@ def write_png(path: Path, image: np.ndarray, colours: int | None = None) -> None
 
     picture = Image.fromarray(image)
     if colours is not None:
-        picture = picture.quantize(colours, dither=Image.Dither.NONE)
+        # The palette comes from every third pixel: k-means over all of a large sheet takes long.
+        small = picture.resize(
+            (max(1, picture.width // 3), max(1, picture.height // 3)), Image.Resampling.NEAREST
+        )
+        few = small.quantize(colours, kmeans=4)
+        picture = picture.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
     with replacing(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)

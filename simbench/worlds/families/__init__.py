@@ -14,22 +14,24 @@ from simbench.errors import UserError
 from simbench.worlds.scene import Caption, Scene
 
 LOOKS = ("plain", "rich")
+HERE = Path(__file__).parent
 
 
 def names() -> tuple[str, ...]:
     """Names of all families on disk, sorted; a module `look_away.py` is the family `look-away`."""
-    files = Path(__file__).parent.glob("[a-z]*.py")
+    files = HERE.glob("[a-z]*.py")
     return tuple(sorted(file.stem.replace("_", "-") for file in files))
 
 
 def builder(name: str) -> Callable[..., Scene]:
     """The `build(seed, duration, look, difficulty, **options)` of one family."""
-    known = names()
-    if name not in known:
+    module_name = name.replace("-", "_")
+    if not module_name.isidentifier() or name[:1] == "_" or not (HERE / f"{module_name}.py").exists():
+        known = names()
         close = get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
         raise UserError(f"family={name} is unknown; {hint}")
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    module = importlib.import_module(f"{__name__}.{module_name}")
     return cast("Callable[..., Scene]", module.build)
 
 
@@ -68,7 +70,7 @@ def build(
         raise UserError(f"difficulty={difficulty:g} is out of range; use a number from 0 to 1")
     if not 0.01 <= duration <= 600.0:
         raise UserError(f"duration={duration:g} s is out of range; use 0.01 to 600 seconds")
-    takes = options(name)
+    takes = options(name) if chosen else ()
     for key in chosen:
         if key not in takes:
             close = get_close_matches(key, takes, 1)

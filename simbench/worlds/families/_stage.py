@@ -81,7 +81,8 @@ class Stage:
         chosen = texture or self.rng.choice(pool)
         # Odd numbers of cells across keep the faces of a box off the cells' borders.
         cells = self.rng.choice((1.5, 2.5)) if chosen == "checker" else 2.5
-        shade = palette.tint(colour, self.rng.choice((0.62, -0.45)))
+        pale, dark = (0.28, -0.4) if chosen == "noise" else (0.62, -0.45)
+        shade = palette.tint(colour, self.rng.choice((pale, dark)))
         scale = half[1] / cells * (1.5 if chosen == "noise" else 1.0)
         specular = round(self.rng.uniform(0.15, 0.6), 3)
         return palette.surface(colour, chosen, scale, shade, specular, self.look)

@@ -42,10 +42,13 @@ def build(
     rng = stage.rng
     drawn = rng.choice(STROKES)
     kind = drawn if stroke == "any" else stroke
-    hue, *others = palette.pick_colours(rng, 5, split)
+    hues = palette.pick_colours(rng, 6 if split != "test" else 4, split)
     wall = stage.wall(
         "wall", (0.0, HIGH, -THICK), (WIDE, HIGH, THICK), rng.choice(_makes(split)), stage.muted("sand")
     )
+    backing = wall.material.colour.at(0.0)
+    hue = max(hues[:3], key=lambda h: math.dist(palette.rgb(h), backing))
+    others = [h for h in hues if h != hue]
     line = _stroke(rng, kind, duration, difficulty)
     # Tiny models see plain worlds at 32 px, where a thin stroke would be lost.
     radius = rng.uniform(0.13, 0.17) * (1.7 if look == "plain" else 1.0)
