@@ -19,7 +19,8 @@ SEEN = 0.12
 class Layer:
     """`colour` float32 [h, w, 3] levels and `alpha` float32 [h, w]: the sprite in the frame where it is seen best,
     its corner at `corner` (x, y) px. `offsets` float64 [k, 2] (x, y) px moves it to frame t, `shown` float64
-    [k] is the share of its area that frame t shows, `seen` float32 [H, W] the most that it covered of each pixel."""
+    [k] is the share of its area that frame t shows, `seen` float32 [H, W] the most that it covered of each pixel.
+    A shadow has a `shade`: the factor by which it darkens what it falls on."""
 
     colour: np.ndarray
     alpha: np.ndarray
@@ -27,6 +28,7 @@ class Layer:
     offsets: np.ndarray
     shown: np.ndarray
     seen: np.ndarray
+    shade: float | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,18 @@ def _sprite(frame: np.ndarray, matte: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return frame[y0:y1, x0:x1][near[0], near[1]].astype(np.float32), alpha.copy(), (int(x0), int(y0))
 
 
+def _shade(frame: np.ndarray, plate: np.ndarray, matte: np.ndarray) -> float | None:
+    """The factor by which a layer darkens the plate if that is all it does: the same in all channels and places."""
+    inside = matte > 0.9
+    if not inside.any():
+        return None
+    ratio = (frame[inside].astype(np.float64) + 1) / (plate[inside] + 1)
+    grey = ratio.mean(axis=1)
+    tinted = float(np.median(np.abs(ratio - grey[:, None])))
+    low, middle, high = np.percentile(grey, (10, 50, 90))
+    return float(middle) if tinted < 0.05 and 0.3 < middle < 0.95 and high - low < 0.25 else None
+
+
 def read_layer(frames: np.ndarray, plate: Plate, chain: _Chain) -> Layer:
     """Sprite, offsets and what hid it, of one chain. Frames that show too little take the velocity's word."""
     areas = chain.mattes.sum(axis=(1, 2))
@@ -169,7 +183,8 @@ def read_layer(frames: np.ndarray, plate: Plate, chain: _Chain) -> Layer:
                 offsets[t] = _register(alpha, corner, chain.mattes[t], free, guess)
                 velocity = (offsets[t] - offsets[best]) / abs(t - best)
             t += direction
-    return Layer(colour, alpha, corner, offsets, shown, seen)
+    shade = _shade(frames[best], plate.rgb, chain.mattes[best])
+    return Layer(colour, alpha, corner, offsets, shown, seen, shade)
 
 
 def expected(layer: Layer, offsets: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -12,6 +12,9 @@ SAMPLES = 200
 SHARE = 0.2
 """A pixel is as far from a side as from this share of its samples."""
 
+TINT = np.array([[0.35, 1.0, -0.6], [0.35, -1.0, -0.6], [0.35, 0.0, 1.2]], np.float32)
+"""RGB to lightness and two tints: what is in shadow keeps its tint, so lightness counts for less."""
+
 FAR = 60.0
 """Levels beyond which a pixel is like neither side."""
 
@@ -54,7 +57,8 @@ def hiding(plate: Plate, evidence: np.ndarray, free: np.ndarray, velocity: np.nd
     if evidence.sum() < 2 or not free.any():
         return none
     core = _core(evidence, free, velocity)
-    look = cv2.GaussianBlur(plate.rgb, (0, 0), max(0.5, min(height, width) / 96)).reshape(-1, 3)
+    blurred = cv2.GaussianBlur(plate.rgb, (0, 0), max(0.5, min(height, width) / 96))
+    look = (blurred @ TINT).reshape(-1, 3)
     far = _gap(look, look[free.ravel()]).reshape(height, width)
     if not core.any() or far[core].max() <= threshold(plate.noise):
         return none

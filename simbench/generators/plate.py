@@ -172,7 +172,7 @@ def _paced(frames: np.ndarray, region: np.ndarray, velocity: np.ndarray, noise: 
     if len(times) < 3:
         return velocity
     pace = float(np.polyfit(times, np.array(ends), 1)[0].max())
-    return velocity * float(np.clip(pace / speed, 0.5, 2.0))
+    return velocity * float(np.clip(pace / speed, 0.9, 1.6))
 
 
 def _swept(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Swept]:
@@ -213,13 +213,14 @@ def _uncover(
     limit = threshold(noise)
     before, after = _runs(frames, limit, noise)
     path = swept.velocity * (len(frames) - 1)
-    front = cv2.erode(swept.region.astype(np.uint8), _line(-path), borderValue=0).astype(bool)
-    rear = swept.region & ~front
+    region = swept.region.astype(np.uint8)
+    rear = swept.region & (cv2.erode(region, _line(-path), borderValue=0) == 0)
+    last = swept.region & (cv2.erode(region, _line(-path / 2), borderValue=0) == 0)
     guess = np.where(rear[..., None], after, before)
     gone = np.sqrt(((before - guess) ** 2).sum(-1))
-    if not rear.any() or gone[rear].max() <= limit:
+    if not last.any() or gone[last].max() <= limit:
         return rgb, unknown
-    mover = before[rear & (gone > 0.7 * gone[rear].max())]
+    mover = before[last & (gone > 0.7 * gone[last].max())]
     ring = ndimage.binary_dilation(swept.region, iterations=max(3, min(rgb.shape[:2]) // 10)) & ~swept.region
     around = rgb[ring & ~unknown]
     strange = _nearest(around, mover) > limit

@@ -48,17 +48,25 @@ def read(given: np.ndarray, highest: int = 2, hide: bool = True) -> Scenery:
     from simbench.generators.occlusion import hiding
 
     plate, layers = read_layers(given)
-    shape = (given.shape[1], given.shape[2])
-    out = []
-    for layer in layers:
-        law = fit(layer.offsets, layer.shown, SEEN, highest)
-        hides = np.zeros(shape, np.float32)
-        if hide:
+    laws = [fit(layer.offsets, layer.shown, SEEN, highest) for layer in layers]
+    hides = [np.zeros(given.shape[1:3], np.float32) for _ in layers]
+    if hide:
+        for i, (layer, law) in enumerate(zip(layers, laws, strict=True)):
             track = np.stack([law.at(t) for t in range(len(given))])
-            missing = expected(layer, track, shape) - layer.seen > 0.5
-            hides = hiding(plate, missing, layer.seen > 0.9, law.velocity(len(given) - 1))
-        out.append((layer, law, hides))
-    return Scenery(plate, tuple(out))
+            missing = expected(layer, track, given.shape[1:3]) - layer.seen > 0.5
+            hides[i] = hiding(plate, missing, layer.seen > 0.9, law.velocity(len(given) - 1))
+        hides = [_inherited(layer, own, hides) for layer, own in zip(layers, hides, strict=True)]
+    return Scenery(plate, tuple(zip(layers, laws, hides, strict=True)))
+
+
+def _inherited(layer: Layer, own: np.ndarray, hides: list[np.ndarray]) -> np.ndarray:
+    """float32 [H, W]: what hid others hides a layer, too, if nothing hid that one yet and it never passed
+    in front of it; a shadow falls on what lies behind."""
+    if own.any() and layer.shade is None:
+        return own
+    all_ = np.max(hides, axis=0)
+    before = float((layer.seen * all_).sum()) > 0.05 * float(layer.alpha.sum())
+    return own if before else all_
 
 
 def paint(canvas: np.ndarray, layer: Layer, offset: np.ndarray, hides: np.ndarray) -> np.ndarray:
@@ -66,10 +74,12 @@ def paint(canvas: np.ndarray, layer: Layer, offset: np.ndarray, hides: np.ndarra
     from simbench.generators.layers import place
 
     shape = (canvas.shape[0], canvas.shape[1])
-    share = place(layer.alpha, layer.corner, offset, shape)[..., None]
-    ink = place(layer.colour * layer.alpha[..., None], layer.corner, offset, shape)
     seen = (1.0 - hides)[..., None]
-    return canvas * (1 - share * seen) + ink * seen
+    share = place(layer.alpha, layer.corner, offset, shape)[..., None] * seen
+    if layer.shade is not None:
+        return canvas * (1 - share * (1 - layer.shade))
+    ink = place(layer.colour * layer.alpha[..., None], layer.corner, offset, shape)
+    return canvas * (1 - share) + ink * seen
 
 
 def roll_out(condition: Condition, highest: int = 2, hide: bool = True) -> np.ndarray:
@@ -82,7 +92,7 @@ def roll_out(condition: Condition, highest: int = 2, hide: bool = True) -> np.nd
     scenery = read(given, highest, hide)
     for t in range(start, condition.frames):
         canvas = scenery.plate.rgb
-        for layer, law, hides in scenery.layers:
+        for layer, law, hides in sorted(scenery.layers, key=lambda part: part[0].shade is None):
             canvas = paint(canvas, layer, law.at(t - start + len(given)), hides)
         out[t] = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
     return out
