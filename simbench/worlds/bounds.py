@@ -63,7 +63,9 @@ def _ball_rects(camera: np.ndarray, radius: np.ndarray) -> np.ndarray:
     deep = np.where(safe, deep, 1.0)
     sx = radius * np.sqrt(np.maximum(x * x + deep, 0.0))
     sy = radius * np.sqrt(np.maximum(y * y + deep, 0.0))
-    rects = np.stack([(x * z - sx) / deep, (x * z + sx) / deep, (y * z - sy) / deep, (y * z + sy) / deep], axis=-1)
+    rects = np.stack(
+        [(x * z - sx) / deep, (x * z + sx) / deep, (y * z - sy) / deep, (y * z + sy) / deep], axis=-1
+    )
     rects[~safe] = FULL
     rects[z + radius < 0] = NONE
     return rects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,10 +46,12 @@ def scene(scene: Scene) -> None:
 
 def _curve(curve: Curve, width: int, where: str) -> None:
     if not curve.times or len(curve.times) != len(curve.values):
-        raise UserError(f"{where}: {len(curve.times)} times and {len(curve.values)} values; give as many of each")
+        raise UserError(
+            f"{where}: {len(curve.times)} times and {len(curve.values)} values; give as many of each"
+        )
     if any(len(value) < width for value in curve.values):
         raise UserError(f"{where}: a value has fewer than {width} numbers; give {width}")
-    if any(b <= a for a, b in zip(curve.times, curve.times[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(curve.times)):
         raise UserError(f"{where}: times are not increasing; sort them and drop repeats")
 
 
@@ -64,7 +67,7 @@ def _body(body: Body) -> None:
     if not body.motion:
         raise UserError(f"body {body.name!r} has no motion segment; use rest(x, y, z) for a still body")
     starts = [segment.start for segment in body.motion]
-    if any(b < a for a, b in zip(starts, starts[1:], strict=False)):
+    if any(b < a for a, b in pairwise(starts)):
         raise UserError(f"body {body.name!r} has motion segments out of order; sort them by start")
     _curve(body.size, 1 if body.kind in ("plane", "voxels") else 3, f"size of body {body.name!r}")
     for part, curve in (("colour", material.colour), ("other", material.other), ("offset", material.offset)):
@@ -92,7 +95,9 @@ def _owner(scene: Scene, name: str, what: str, kinds: tuple[str, ...]) -> Body:
     for body in scene.bodies:
         if body.name == name:
             if body.kind not in kinds:
-                raise UserError(f"{what} of {name!r}, a {body.kind}, is not possible; use {' or '.join(kinds)}")
+                raise UserError(
+                    f"{what} of {name!r}, a {body.kind}, is not possible; use {' or '.join(kinds)}"
+                )
             return body
     raise UserError(f"{what} names body {name!r}, which the scene lacks; name one of its bodies")
 
@@ -101,7 +106,9 @@ def _edits(scene: Scene) -> None:
     for carve in scene.carves:
         _owner(scene, carve.body, "carve", CARVABLE)
         if not all(map(math.isfinite, (*carve.centre, carve.radius, carve.time))) or carve.radius <= 0:
-            raise UserError(f"carve of {carve.body!r} is not a ball with finite centre, time and radius above 0 m")
+            raise UserError(
+                f"carve of {carve.body!r} is not a ball with finite centre, time and radius above 0 m"
+            )
     for paint in scene.paints:
         _owner(scene, paint.body, "paint", ("box",))
         _paint(paint)

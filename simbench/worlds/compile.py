@@ -135,14 +135,17 @@ def _stack(rows: list[np.ndarray], frames: int) -> np.ndarray:
     return out
 
 
+def _size(body: Body, times: list[float]) -> np.ndarray:
+    """Sizes [T or 1, 3]: a plane has none, voxels have one edge."""
+    if body.kind == "plane":
+        return np.ones((1, 3))
+    size = sample_curve(body.size, times)
+    return np.repeat(size[:, :1], 3, axis=1) if body.kind == "voxels" else size[:, :3]
+
+
 def _stage(bodies: tuple[Body, ...], times: list[float]) -> Stage:
     poses = [sample_motion(body.motion, times) for body in bodies]
-    size = _stack([sample_curve(body.size, times)[:, :3] for body in bodies], len(times))
-    for n, body in enumerate(bodies):
-        if body.kind == "plane":
-            size[:, n] = 1.0
-        if body.kind == "voxels":
-            size[:, n] = size[:, n, :1]
+    size = _stack([_size(body, times) for body in bodies], len(times))
     positions = on_grid(_stack([p for p, _ in poses], len(times)))
     return Stage(positions, on_grid(_stack([r for _, r in poses], len(times))), on_grid(size))
 
@@ -176,7 +179,9 @@ def _bodies(scene: Scene, times: list[float], stage: Stage, edits: Edits) -> np.
     _fill(table, "r0 g0 b0", linear(_stack([sample_curve(m.colour, times)[:, :3] for m in materials], count)))
     _fill(table, "r1 g1 b1", linear(_stack([sample_curve(m.other, times)[:, :3] for m in materials], count)))
     _fill(table, "r2 g2 b2", linear(np.array([m.inner for m in materials])))
-    _fill(table, "tx ty tz", on_grid(_stack([sample_curve(m.offset, times)[:, :3] for m in materials], count)))
+    _fill(
+        table, "tx ty tz", on_grid(_stack([sample_curve(m.offset, times)[:, :3] for m in materials], count))
+    )
     table["scale"] = [m.scale for m in materials]
     table["specular"] = [m.specular for m in materials]
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def _carves(scene: Scene, fps: float) -> tuple[np.ndarray, np.ndarray]:
 def _touched(stroke: np.ndarray, radius: float, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """First time the brush is within `radius` of each point (u, v), inf where it never is."""
     first = np.full(u.shape, np.inf)
-    for (t0, u0, v0), (t1, u1, v1) in zip(stroke[:-1], stroke[1:], strict=True):
+    for (t0, u0, v0), (t1, u1, v1) in pairwise(stroke):
         ex, ey = u1 - u0, v1 - v0
         px, py = u - u0, v - v0
         a = ex * ex + ey * ey

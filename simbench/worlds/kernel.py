@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from simbench.worlds import formulas, kernel_shade
+from simbench.worlds import binding, kernel_shade
 from simbench.worlds.kernel_base import F, jit
 from simbench.worlds.kernel_march import carve_march, voxel_march
 
@@ -148,7 +148,8 @@ def _make_entries(stamp):
     def draw(bodies, frames, edits, chosen, first, last, us, vs, samples, pitch, rects, casts, rgb):
         """Colour of frames chosen[first:last] into rgb[first:last]: the mean linear light of samples x
         samples rays, then the transfer curve."""
-        wide = us.size * len(stamp) // len(stamp)
+        _ = stamp
+        wide = us.size
         width = wide // samples
         t, out, lit = np.empty(wide, np.float32), np.empty(wide, np.float32), np.ones(wide, np.float32)
         ids = np.empty(wide, np.int32)
@@ -178,7 +179,8 @@ def _make_entries(stamp):
 
         us [F, W] and vs [F, H] differ from frame to frame; depth and ids are [F, H, W].
         """
-        out = np.empty(us.shape[1] * len(stamp) // len(stamp), np.float32)
+        _ = stamp
+        out = np.empty(us.shape[1], np.float32)
         for i in range(first, last):
             f = chosen[i]
             for y in range(vs.shape[1]):
@@ -187,4 +189,4 @@ def _make_entries(stamp):
     return draw, probe
 
 
-draw, probe = _make_entries(formulas.stamp())
+draw, probe = _make_entries(binding.stamp())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 
-from simbench.worlds import formulas
+from simbench.worlds import binding
 
 
 def jit(function):
     """Compile on first use, into whatever calls it; Python itself never calls it."""
-    options = {"error_model": "numpy", "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(**options)(function)
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(error_model="numpy", nogil=True, **options)(function)
 
 
 @jit
@@ -39,6 +41,6 @@ def _real(x):
     return np.float32(x)
 
 
-F = formulas.bind(
+F = binding.bind(
     {"where": _where, "sqrt": _sqrt, "floor": _floor, "integer": _integer, "real": _real}, jit, np.float32
 )

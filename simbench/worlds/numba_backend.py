@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
 from simbench.worlds import bounds, kernel
 from simbench.worlds.compile import CompiledClip
-from simbench.worlds.render import Frames, raster
+from simbench.worlds.raster import Frames, raster
 
 
 def render(
-    compiled: CompiledClip, width: int, height: int, samples: int, threads: int, chosen: list[int], truth: bool
+    compiled: CompiledClip,
+    width: int,
+    height: int,
+    samples: int,
+    threads: int,
+    chosen: list[int],
+    truth: bool,
 ) -> Frames:
     """See `simbench.worlds.render.render`."""
     count, tb = len(chosen), compiled.tables
@@ -51,7 +58,9 @@ def render(
     return Frames(rgb, depth, ids)
 
 
-def trace(compiled: CompiledClip, uv: np.ndarray, chosen: list[int], depth: np.ndarray, ids: np.ndarray) -> None:
+def trace(
+    compiled: CompiledClip, uv: np.ndarray, chosen: list[int], depth: np.ndarray, ids: np.ndarray
+) -> None:
     """See `simbench.worlds.render.trace`: fills `depth` and `ids` [T, P]. A ray is an image of one pixel."""
     tb = compiled.tables
     edits = kernel.Edits(tb.carves, tb.strokes, tb.painted, tb.cells)
@@ -76,5 +85,5 @@ def _spread(work: Callable[[int, int], None], count: int, threads: int) -> None:
         return
     cuts = [count * i // threads for i in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
-        for job in [pool.submit(work, a, b) for a, b in zip(cuts, cuts[1:], strict=False)]:
+        for job in [pool.submit(work, a, b) for a, b in pairwise(cuts)]:
             job.result()

@@ -64,9 +64,7 @@ def sample_motion(motion: Motion, times: list[float]) -> tuple[np.ndarray, np.nd
         s = time - segment.start
         h = s * s / 2
         p, v, a, w = segment.position, segment.velocity, segment.acceleration, segment.spin
-        positions.append(
-            (p[0] + v[0] * s + a[0] * h, p[1] + v[1] * s + a[1] * h, p[2] + v[2] * s + a[2] * h)
-        )
+        positions.append((p[0] + v[0] * s + a[0] * h, p[1] + v[1] * s + a[1] * h, p[2] + v[2] * s + a[2] * h))
         turn = turns[at]
         spins = w[0] != 0.0 or w[1] != 0.0 or w[2] != 0.0
         rotations.append(_product(rotation((w[0] * s, w[1] * s, w[2] * s)), turn) if spins else turn)

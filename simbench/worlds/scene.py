@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from simbench.errors import UserError
 
@@ -183,7 +184,7 @@ class SetVoxel:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens: contact, hide, show, stop, bite, paint, mine, place. Never shown to a generator."""
+    """Something that happens: contact, hide, show, stop, bite, paint, mine, place. No generator sees it."""
 
     kind: str
     time: float
@@ -253,7 +254,7 @@ def _restore(kind: Any, data: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
             raise UserError(f"{where} is {type(data).__name__}, not an object; write it with Scene.to_json")
-        hints = get_type_hints(kind)
+        hints, make = get_type_hints(kind), cast(Callable[..., Any], kind)
         unknown = sorted(set(data) - set(hints))
         if unknown:
             raise UserError(f"{where} has unknown field {unknown[0]!r}; known: {', '.join(hints)}")
@@ -266,7 +267,7 @@ def _restore(kind: Any, data: Any, where: str) -> Any:
         ]
         if missing:
             raise UserError(f"{where} lacks field {missing[0]!r}; write it with Scene.to_json")
-        return kind(**{k: _restore(hints[k], v, f"{where}.{k}") for k, v in data.items()})
+        return make(**{k: _restore(hints[k], v, f"{where}.{k}") for k, v in data.items()})
     if get_origin(kind) is tuple:
         if not isinstance(data, list):
             raise UserError(f"{where} is {type(data).__name__}, not a list; write it with Scene.to_json")
@@ -274,7 +275,9 @@ def _restore(kind: Any, data: Any, where: str) -> Any:
         kinds = [args[0]] * len(data) if len(args) == 2 and args[1] is Ellipsis else list(args)
         if len(kinds) != len(data):
             raise UserError(f"{where} has {len(data)} values, not {len(kinds)}; write it with Scene.to_json")
-        return tuple(_restore(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, data, strict=True)))
+        return tuple(
+            _restore(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, data, strict=True))
+        )
     if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
         return float(data)
     if kind in (str, int, bool) and type(data) is not kind:

@@ -5,12 +5,14 @@ On CPU it gives the same bytes as the compiled kernels; no operation fuses or re
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 
 from simbench.errors import UserError
 from simbench.worlds.compile import CompiledClip
-from simbench.worlds.render import Frames, raster
+from simbench.worlds.raster import Frames, raster
 from simbench.worlds.torch_base import Batch, Body, F, batch
 from simbench.worlds.torch_hits import (
     BOX,
@@ -72,7 +74,9 @@ def render(
     return Frames(rgb, depth, ids)
 
 
-def trace(compiled: CompiledClip, uv: np.ndarray, chosen: list[int], depth: np.ndarray, ids: np.ndarray) -> None:
+def trace(
+    compiled: CompiledClip, uv: np.ndarray, chosen: list[int], depth: np.ndarray, ids: np.ndarray
+) -> None:
     """See `simbench.worlds.render.trace`: fills `depth` and `ids` [T, P]."""
     frames = batch(compiled, chosen, torch.device("cpu"))
     rays = torch.from_numpy(np.ascontiguousarray(uv[chosen]))
@@ -106,7 +110,7 @@ def _colour(batch: Batch, us: torch.Tensor, vs: torch.Tensor, pitch: float) -> t
         f, y, x = torch.nonzero(ids == n, as_tuple=True)
         if len(f) == 0:
             continue
-        b = batch.body(n, lambda column, f=f: column[f])
+        b = batch.body(n, partial(_at, f))
         depth = t[f, y, x]
         ambient = batch.frames["ambient"][f]
         seen = _shade(
@@ -119,6 +123,11 @@ def _colour(batch: Batch, us: torch.Tensor, vs: torch.Tensor, pitch: float) -> t
             [torch.where(fog2 > F.ZERO, h, c) for h, c in zip(hazy, seen, strict=True)], dim=-1
         )
     return out
+
+
+def _at(f: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+    """Values of a column [F] at the frames of hits."""
+    return column[f]
 
 
 def _normal(b: Body, p: Vector) -> tuple[Vector, torch.Tensor]:
@@ -182,7 +191,9 @@ def _pattern(b: Body, p: Vector, axis: torch.Tensor, foot: torch.Tensor) -> Vect
     return F.mix(first[0], second[0], w), F.mix(first[1], second[1], w), F.mix(first[2], second[2], w)
 
 
-def _voxel(b: Body, p: Vector, normal: Vector, axis: torch.Tensor, material: torch.Tensor, foot: torch.Tensor) -> Vector:
+def _voxel(
+    b: Body, p: Vector, normal: Vector, axis: torch.Tensor, material: torch.Tensor, foot: torch.Tensor
+) -> Vector:
     """Linear colour of voxel texels."""
     k = b.sx * F.SKIN
     x, y, z = (p[a] - normal[a] * k for a in range(3))
@@ -194,7 +205,9 @@ def _voxel(b: Body, p: Vector, normal: Vector, axis: torch.Tensor, material: tor
     return F.mix(one[:, 0], two[:, 0], w), F.mix(one[:, 1], two[:, 1], w), F.mix(one[:, 2], two[:, 2], w)
 
 
-def _painted(batch: Batch, b: Body, frame: torch.Tensor, p: Vector, axis: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+def _painted(
+    batch: Batch, b: Body, frame: torch.Tensor, p: Vector, axis: torch.Tensor, sign: torch.Tensor
+) -> torch.Tensor:
     """The stroke that covers each point, the latest painted one, or -1."""
     best = torch.full_like(frame, -1)
     latest = best

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from simbench.worlds import formulas
+from simbench.worlds import binding
 from simbench.worlds.compile import CompiledClip
 
 
@@ -20,7 +20,7 @@ def _where(condition: torch.Tensor, a: Any, b: Any) -> torch.Tensor:
 
 
 def _sqrt(x: torch.Tensor) -> torch.Tensor:
-    """torch.sqrt on CPU is one unit in the last place off for 17 % of float32 values (MKL); numpy's is exact."""
+    """torch.sqrt on CPU is a last bit off for 17 % of float32 values (MKL); numpy's is exact."""
     return torch.from_numpy(np.sqrt(x.numpy())) if x.device.type == "cpu" else torch.sqrt(x)
 
 
@@ -32,7 +32,7 @@ def _real(x: Any) -> Any:
     return x.to(torch.float32) if isinstance(x, torch.Tensor) else float(x)
 
 
-F = formulas.bind(
+F = binding.bind(
     {"where": _where, "sqrt": _sqrt, "floor": torch.floor, "integer": _integer, "real": _real},
     lambda function: function,
     float,

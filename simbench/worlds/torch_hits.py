@@ -62,7 +62,9 @@ def carve_march(
         for s in range(first, last):
             ball = batch.clip.tables.carves[s]
             x, y, z = float(ball["x"]), float(ball["y"]), float(ball["z"])
-            near, out = F.sphere_interval(o[0] - x, o[1] - y, o[2] - z, *d, float(ball["radius"] * ball["radius"]))
+            near, out = F.sphere_interval(
+                o[0] - x, o[1] - y, o[2] - z, *d, float(ball["radius"] * ball["radius"])
+            )
             inside = (frame >= int(ball["frame"])) & (near <= t) & (t < out)
             t = torch.where(inside, out, t)
             wall = torch.where(inside, s, wall)

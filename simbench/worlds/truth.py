@@ -85,8 +85,10 @@ def _on_surface(kind: int, size: np.ndarray, ways: np.ndarray) -> np.ndarray:
     return np.where((np.arange(PER_BODY) % 2 > 0)[:, None], cap, side)
 
 
-def _seen_on(clip: CompiledClip, kinds: tuple[int, ...], aspect: float, backend: str) -> list[tuple[int, np.ndarray]]:
-    """Points (body, body frame) on bodies without a centre, where rays of the first and last frame meet them."""
+def _seen_on(
+    clip: CompiledClip, kinds: tuple[int, ...], aspect: float, backend: str
+) -> list[tuple[int, np.ndarray]]:
+    """Points (body, body frame) of the first and last frame on bodies without a surface formula."""
     steps = (np.arange(PER_VIEW) + 0.5) / PER_VIEW * 2.0 - 1.0
     u, v = np.meshgrid(steps * clip.tangent * aspect, steps * clip.tangent)
     rays = np.stack([u.ravel(), v.ravel()], axis=-1).astype(np.float32)
