@@ -233,6 +233,27 @@ def _stay(
     }
 
 
+def _counts(row: CaseScore) -> bool:
+    """Was the video read, and did it reach the decisive moment?"""
+    return row.status == "ok" and not row.measures.get("undecided")
+
+
+def _contrast(row: CaseScore, part: Sequence[CaseScore], gain: str, loss: str) -> float:
+    """One returning trial against the scene's stay trial.
+
+    Only exit and stay differ in nothing but the post, so a swap, container or pair counts as far as the
+    plain exit was answered too: who tells trials apart by their kind alone gains nothing.
+    """
+    plain = [r for r in part if r.tags["trial"] == "exit"]
+    stay = [r for r in part if r.tags["trial"] == "stay"]
+    if not stay or not plain or not all(_counts(r) for r in (row, plain[0], stay[0])):
+        return 0.0
+    value = row.measures[gain]
+    if row is not plain[0]:
+        value *= plain[0].measures[gain]
+    return float(value - stay[0].measures[loss])
+
+
 def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
     """Raw values of one scene and sample."""
     out: dict[str, float] = {}
@@ -241,14 +262,8 @@ def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
         returns = [r for r in part if r.tags["trial"] != "stay"]
         stays = [r for r in part if r.tags["trial"] == "stay"]
         for metric, gain, loss in (("S", "hit", "alarm"), ("S_graded", "graded", "presence")):
-            contrast = [
-                r.measures[gain] - s.measures[loss]
-                if r.status == "ok" and s.status == "ok" and not r.measures.get("undecided")
-                else 0.0
-                for r in returns
-                for s in stays
-            ]
-            if contrast:
+            contrast = [_contrast(r, part, gain, loss) for r in returns]
+            if contrast and stays:
                 out[metric + suffix] = float(np.mean(contrast))
         for source, name in ((returns, "hit"), (stays, "alarm")):
             values = [r.measures[name] if r.status == "ok" else 0.0 for r in source]

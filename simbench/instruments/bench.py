@@ -137,8 +137,8 @@ def _looks(
             cover = _coverage(scene, setting, [0], mover)[0]
             colour = render_scene(scene, setting, [0])[0].astype(np.float32)
             window = (slice(row - half, row + half + 1), slice(column - half, column + half + 1))
-            outlines[i][shape] = np.ascontiguousarray(cover[window])
-            sprites[i][shape] = _sprite(colour[window], outlines[i][shape])
+            sprites[i][shape] = _sprite(colour[window], np.ascontiguousarray(cover[window]))
+            outlines[i][shape] = sprites[i][shape].cover
     return tuple(outlines), tuple(sprites)
 
 
@@ -155,6 +155,12 @@ def _inside(value: float, pixel: int, half: int, size: int, scale: int) -> tuple
 
 
 def _sprite(colour: np.ndarray, cover: np.ndarray) -> Sprite:
+    """The look of an object; its soft rim as it mixes in sRGB, the renderer averaging in linear light."""
     inside = cover > 0.95
     mean = colour[inside].mean(axis=0) if inside.any() else colour.mean(axis=(0, 1))
-    return Sprite(np.where(inside[..., None], colour, mean).astype(np.float32), cover)
+    ground = np.median(colour[cover < 0.01], axis=0)
+    mixed = np.sqrt(cover[..., None] * mean**2 + (1 - cover[..., None]) * ground**2)
+    axis = mean - ground
+    rim = ((mixed - ground) @ axis / max(float(axis @ axis), 1.0)).astype(np.float32)
+    colours = np.where(inside[..., None], colour, mean).astype(np.float32)
+    return Sprite(colours, np.clip(rim, 0.0, 1.0))

@@ -194,15 +194,18 @@ def outline(
     oy, ox = detection.top - top, detection.left - left
     part = detection.cover[: window.shape[0] - oy, : window.shape[1] - ox]
     share[oy : oy + part.shape[0], ox : ox + part.shape[1]] = part
-    steps = (-reach, 0.0, reach)
     fits = {}
     for name, silhouette in outlines.items():
-        fits[name] = 0.0
-        for dy in steps:
-            for dx in steps:
-                placed = paste(silhouette, x + dx - left, y + dy - top, window.shape) * window
+        best, middle = 0.0, (x - left, y - top)
+        for step in (reach, reach / 2.5):
+            around = [(middle[0] + i * step, middle[1] + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+            for at in around:
+                placed = paste(silhouette, *at, window.shape) * window
                 both = float(np.minimum(placed, share).sum())
-                fits[name] = max(fits[name], both / max(float(np.maximum(placed, share).sum()), 1e-6))
+                overlap = both / max(float(np.maximum(placed, share).sum()), 1e-6)
+                if overlap > best:
+                    best, middle = overlap, at
+        fits[name] = best
     return fits
 
 

@@ -1,0 +1,199 @@
+"""Damage of growing strength for occluder worlds: the truth, spoilt in one way from the moment of hiding on.
+
+Strength 0 is the truth itself. Damage acts on what comes out; while an object is hidden nothing shows.
+All but `return` leave stay trials as they are, so that each kind spoils one thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbench.case import Case, Setting
+from simbench.instruments.bench import render_layout, render_scene
+from simbench.references import occlusion
+from simbench.suite import Reference
+from simbench.video import Video
+from simbench.worlds.families import occluder
+from simbench.worlds.families.occluder import Layout
+from simbench.worlds.scene import Curve, Scene
+
+Damage = Callable[[Layout, Setting, int, int, float], np.ndarray]
+"""(layout, setting, context, case seed, strength) -> frames uint8 [T, H, W, 3]."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of damage: what it does, its `unit`, and its strengths from none to most."""
+
+    damage: Damage
+    unit: str
+    strengths: tuple[float, ...]
+
+
+def _by_frame(
+    setting: Setting, keys: Sequence[Hashable], scene_of: Callable[[Hashable], Scene]
+) -> np.ndarray:
+    """Frames [T, H, W, 3] of which each shows the scene of its key; equal keys are rendered together."""
+    out = np.zeros((setting.frames, setting.height, setting.width, 3), np.uint8)
+    for key in dict.fromkeys(keys):
+        frames = [t for t, other in enumerate(keys) if other == key]
+        out[frames] = render_scene(scene_of(key), setting, frames)
+    return out
+
+
+def _emerging(layout: Layout, setting: Setting, context: int, index: int) -> int:
+    """The first frame in which the edge of an object may show again."""
+    lane = layout.lanes[index]
+    _, half_out = occluder.hide_times(layout, lane)
+    lead = half_out if layout.cup is not None else half_out - layout.diameter / 2 / abs(lane.du)
+    return max(context, int(np.ceil(lead * setting.fps - 1e-9)))
+
+
+def _out(layout: Layout, setting: Setting, context: int) -> list[tuple[bool, ...]]:
+    """For each frame, which objects are coming or have come out."""
+    starts = [_emerging(layout, setting, context, i) for i in range(len(layout.lanes))]
+    return [tuple(t >= start for start in starts) for t in range(setting.frames)]
+
+
+def _movers_changed(scene: Scene, change: Callable[[int, Curve], Curve]) -> Scene:
+    movers = [body.name for body in scene.movers()]
+    return scene.with_bodies(
+        tuple(
+            dataclasses.replace(body, size=change(movers.index(body.name), body.size))
+            if body.role == "mover"
+            else body
+            for body in scene.bodies
+        )
+    )
+
+
+def place(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Comes out `strength` diameters off: at another height, or, from under a cup, further along."""
+    if layout.post is not None:
+        return render_layout(layout, setting)
+    step = strength * layout.diameter
+    last = (setting.frames - 1) / setting.fps
+
+    def scene_of(out: Hashable) -> Scene:
+        assert isinstance(out, tuple)
+        lanes = []
+        for lane, moved in zip(layout.lanes, out, strict=True):
+            if moved and layout.cup is not None:
+                middle = occluder.centre(layout, lane, 0.7 * last)[0]
+                lane = dataclasses.replace(lane, u=lane.u - step if middle > 0 else lane.u + step)
+            elif moved:
+                lane = dataclasses.replace(lane, v=lane.v - step if lane.v > 0 else lane.v + step)
+            lanes.append(lane)
+        return occluder.stage(dataclasses.replace(layout, lanes=tuple(lanes)))
+
+    return _by_frame(setting, _out(layout, setting, context), scene_of)
+
+
+def delay(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Comes out `strength` seconds late: it waits where it is first wholly hidden."""
+    if layout.post is not None:
+        return render_layout(layout, setting)
+    if layout.cup is not None:
+        reveal = occluder.hide_times(layout, layout.lanes[0])[1] + strength
+        hide = occluder.hide_times(layout, layout.lanes[0])[0]
+        lost = [strength > 0 and hide <= t / setting.fps < reveal for t in range(setting.frames)]
+        scene = occluder.stage(layout)
+        empty = scene.with_bodies(tuple(b for b in scene.bodies if b.role != "mover"))
+        return _by_frame(setting, lost, lambda gone: empty if gone else scene)
+    hides = [max(occluder.hide_times(layout, lane)[0], context / setting.fps) for lane in layout.lanes]
+    times = np.arange(setting.frames) / setting.fps
+    waits = [tuple(float(min(max(t - hide, 0.0), strength)) for hide in hides) for t in times]
+
+    def scene_of(wait: Hashable) -> Scene:
+        assert isinstance(wait, tuple)
+        lanes = tuple(
+            dataclasses.replace(lane, u=lane.u - lane.du * w, v=lane.v - lane.dv * w)
+            for lane, w in zip(layout.lanes, wait, strict=True)
+        )
+        return occluder.stage(dataclasses.replace(layout, lanes=lanes))
+
+    return _by_frame(setting, waits, scene_of)
+
+
+def fading(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Comes out see-through: `strength` is what it lacks of full opacity."""
+    return occlusion.faint(layout, setting, context, seed, opacity=1.0 - strength)
+
+
+def colour(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Comes out with `strength` of another mover's colour mixed into its own."""
+    truth = render_layout(layout, setting).astype(np.float32)
+    other = occlusion.colour_swap(layout, setting, context, seed)
+    return np.rint((1.0 - strength) * truth + strength * other).astype(np.uint8)
+
+
+def growth(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Comes out 1 + `strength` times as large."""
+    if layout.post is not None:
+        return render_layout(layout, setting)
+    scene = occluder.stage(layout)
+
+    def scene_of(out: Hashable) -> Scene:
+        assert isinstance(out, tuple)
+
+        def grown(index: int, size: Curve) -> Curve:
+            factor = 1.0 + strength if out[index] else 1.0
+            return Curve(size.times, tuple(tuple(factor * v for v in value) for value in size.values))
+
+        return _movers_changed(scene, grown)
+
+    return _by_frame(setting, _out(layout, setting, context), scene_of)
+
+
+def loss(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Each object is gone for good with probability `strength`."""
+    scene = occluder.stage(layout)
+    lost = _drawn(scene, seed, "loss", strength)
+    out = render_layout(layout, setting)
+    if lost:
+        start = min(_emerging(layout, setting, context, i) for i in range(len(layout.lanes)))
+        left = scene.with_bodies(tuple(b for b in scene.bodies if b.name not in lost))
+        out[start:] = render_scene(left, setting, range(start, setting.frames))
+    return out
+
+
+def comeback(layout: Layout, setting: Setting, context: int, seed: int, strength: float) -> np.ndarray:
+    """Each object that a post stops comes out all the same with probability `strength`."""
+    scene = occluder.stage(layout)
+    free = {b.name: b for b in occluder.stage(dataclasses.replace(layout, post=None)).movers()}
+    passing = _drawn(scene, seed, "return", strength)
+    bodies = tuple(free[b.name] if b.name in passing else b for b in scene.bodies)
+    return render_scene(scene.with_bodies(bodies), setting)
+
+
+def _drawn(scene: Scene, seed: int, word: str, probability: float) -> set[str]:
+    """Names of the movers that are drawn; what is drawn at one probability is drawn at any larger one."""
+    trial = ",".join(sorted(b.name for b in scene.bodies if b.role in ("cue", "occluder")))
+    rng = random.Random(f"{word}:{seed}:{trial}:{[b.motion[0].position for b in scene.movers()]}")
+    return {b.name for b in scene.movers() if rng.random() < probability}
+
+
+KINDS: Mapping[str, Kind] = {
+    "place": Kind(place, "diameters", (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)),
+    "delay": Kind(delay, "seconds", (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)),
+    "opacity": Kind(fading, "transparency", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    "colour": Kind(colour, "share of another colour", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    "growth": Kind(growth, "times larger, less one", (0.0, 0.15, 0.35, 0.7, 1.2, 2.0)),
+    "loss": Kind(loss, "probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    "return": Kind(comeback, "probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+}
+
+
+def reference(kind: Kind, strength: float, setting: Setting, context: int) -> Reference:
+    """Damage of one kind and strength as a reference of a suite."""
+
+    def make(case: Case) -> Video:
+        layout = occluder.from_facts(case.truth.facts["layout"])
+        return Video(kind.damage(layout, setting, context, case.world_seed, strength), setting.fps)
+
+    return make
