@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import Stage, ease, filmed, footprint, glide, scatter, stand, upright_to
-from simbench.worlds.scene import Body, Carve, Event, Motion, Scene, Segment, Vec, constant
+from simbench.worlds.scene import Body, Camera, Carve, Event, Motion, Scene, Segment, Vec, constant
 
 FIRST, LAST = 0.3, 0.75
 TOP = 0.36
@@ -72,13 +72,8 @@ def build(
     chosen = _bites(rng, body, tool, side, count)
     times = _times(len(chosen), duration)
     head, handle = _tool(stage, tool, _path(body, chosen, tool, times, duration))
-    eye_height, reach = rng.uniform(2.1, 2.6), rng.uniform(4.6, 5.1)
-
-    def eye(time: float) -> Vec:
-        angle = math.radians(side * (-8.0 + (22.0 + 16.0 * difficulty) * ease(time / duration)))
-        return (reach * math.sin(angle), eye_height, reach * math.cos(angle))
-
-    camera = filmed(eye, lambda _: (0.0, heart[1] - 0.05, 0.0), duration, 40.0)
+    sweep = side * (22.0 + 16.0 * difficulty)
+    camera = _camera(rng, side, sweep, heart[1], duration)
     table = _table(stage)
     props = _props(stage, side, [other, *rest_hues][: 1 + round(2 * difficulty)])
     carves = tuple(
@@ -88,7 +83,7 @@ def build(
     tags = {
         "objects": [body.name, head.name, *(p.name for p in props)],
         "joined": [[head.name, handle.name]],
-        "camera": {"move": "orbit", "amount": round(side * (22.0 + 16.0 * difficulty), 3), "unit": "degrees"},
+        "camera": {"move": "orbit", "amount": round(sweep, 3), "unit": "degrees"},
         "bites": len(chosen),
     }
     bodies = (
@@ -111,6 +106,17 @@ def build(
         look=look,
         tags=tags,
     )
+
+
+def _camera(rng: random.Random, side: float, sweep: float, height: float, duration: float) -> Camera:
+    """An orbit of `sweep` degrees towards the bitten side, around the solid at `height` metres."""
+    level, reach = rng.uniform(2.1, 2.6), rng.uniform(4.6, 5.1)
+
+    def eye(time: float) -> Vec:
+        angle = math.radians(-8.0 * side + sweep * ease(time / duration))
+        return (reach * math.sin(angle), level, reach * math.cos(angle))
+
+    return filmed(eye, lambda _: (0.0, height - 0.05, 0.0), duration, 40.0)
 
 
 def _direction(azimuth: float, elevation: float) -> Vec:
