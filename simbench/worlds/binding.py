@@ -28,7 +28,8 @@ def bind(base: Mapping[str, Any], wrap: Callable[[Any], Any], number: Callable[[
 
     `base` gives the functions named in BASE, `wrap` compiles a formula, `number` makes its constants.
     """
-    bound = types.ModuleType("bound")
+    # Compiled code found in the disk cache imports the module its functions say they come from.
+    bound = types.ModuleType(formulas.__name__)
     scope = bound.__dict__
     for module in (formulas, patterns):
         for name, value in vars(module).items():
@@ -37,6 +38,8 @@ def bind(base: Mapping[str, Any], wrap: Callable[[Any], Any], number: Callable[[
             elif isinstance(value, np.ndarray | int):
                 scope[name] = value
             elif isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
-                scope[name] = wrap(types.FunctionType(value.__code__, scope, name))
+                copy = types.FunctionType(value.__code__, scope, name)
+                copy.__module__ = module.__name__
+                scope[name] = wrap(copy)
     scope.update(base)
     return bound
