@@ -155,6 +155,13 @@ def _reappears(reading: Reading, hidden: int, index: int, fps: float) -> float |
     return None
 
 
+def _like(detection: Detection, reference: Detection) -> bool:
+    """Is a region as large, as long and as solid as the object is in truth?"""
+    extent = detection.area / reference.area
+    stretch = detection.elongation / reference.elongation
+    return AREA[0] <= extent <= AREA[1] and 1 / STRETCH <= stretch <= STRETCH and detection.opacity > OPACITY
+
+
 def _judge_frame(
     bench: Bench, truth: Reading, video: Reading, index: int, frame: int
 ) -> tuple[bool, float, float | None, int]:
@@ -173,18 +180,20 @@ def _judge_frame(
         for reference in truth.found[index][near][:1]:
             detection, distance = nearest(found, reference.x, reference.y)
             assert detection is not None
-            rivals.append((distance, abs(near - frame), near, detection, reference))
-    if not rivals or min(rivals)[0] > 1.5 * bench.diameter:
+            rivals.append((not _like(detection, reference), abs(near - frame), distance, near))
+    rivals = [r for r in rivals if r[2] <= 1.5 * bench.diameter]
+    if not rivals:
         return False, 0.0, gap, extra
-    distance, _, near, detection, reference = min(rivals, key=lambda r: r[:3])
+    _, _, distance, near = min(rivals)
+    reference = truth.found[index][near][0]
+    detection = nearest(found, reference.x, reference.y)[0]
+    assert detection is not None
     overlap, margin = shape_fit(bench, index, near, detection, reference)
     extent = detection.area / reference.area
     stretch = detection.elongation / reference.elongation
     good = (
         distance <= bench.diameter
-        and AREA[0] <= extent <= AREA[1]
-        and 1 / STRETCH <= stretch <= STRETCH
-        and detection.opacity > OPACITY
+        and _like(detection, reference)
         and margin > -0.02
         and overlap > OVERLAP
         and extra == 0
