@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,31 @@ def test_the_code_in_the_readme_is_the_example() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_nothing_is_left_open(page: Path) -> None:
     assert not re.findall(r"@[A-Z]+@|\?\?\?|\bTBD\b|<number>", page.read_text())
+
+
+@pytest.mark.parametrize("command", commands("simbench"))
+def test_commands_are_understood(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simbench.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    asked = [word for word in shlex.split(command) if not word.startswith(("mode=", "cases=", "out="))]
+    planned = [
+        "mode=plan",
+        "cases=1",
+        "engine=inline",
+        f"out={tmp_path / 'out'}",
+        f"store={tmp_path / 'store'}",
+    ]
+    assert main(asked if "--help" in asked else asked + planned) == 0, capsys.readouterr().err
+
+
+def test_a_command_that_is_not_understood_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simbench.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["suite=permanense", "mode=plan"]) == 2
 
 
 def test_the_first_commands_are_the_two_that_matter() -> None:
