@@ -12,7 +12,7 @@ from reports.aggregate import Block, ReportError, blocks, read_scores, read_summ
 FIRST = ("S_graded", "S_open", "hiding_cost", "hit", "alarm")
 """Columns after the score, in this order where a suite has them; then the others by name."""
 
-MOST_COLUMNS = 9
+MOST_COLUMNS = 7
 HIDDEN = ("S", "undecided")
 AGREE = 0.8
 """Kappa below which two readers do not read the same thing."""
@@ -38,8 +38,8 @@ def cells(block: Block) -> list[list[str]]:
     """The table of one block, its header first."""
     metrics = columns(block)
     kappas = any(row["kappa"] is not None for row in block.rows)
-    head = ["", "S", "95 %", *(name.replace("_", " ") for name in metrics)]
-    found = [[*head, *(["kappa"] if kappas else []), "ok"]]
+    head = ["", "S", "95 %", "ok", *(["kappa"] if kappas else [])]
+    found = [[*head, *(name.replace("_", " ") for name in metrics)]]
     for row in block.rows:
         interval = "" if row["low"] is None else f"{number(row['low'])} to {number(row['high'])}"
         values = [_metric(row["metrics"].get(name)) for name in metrics]
@@ -47,7 +47,7 @@ def cells(block: Block) -> list[list[str]]:
         if row["role"] == "zero":
             values, agreement = [""] * len(values), [""] * len(agreement)
         counts = "" if row["role"] == "zero" else f"{row['ok']}/{row['planned']}"
-        found.append([_name(row), number(row["score"]), interval, *values, *agreement, counts])
+        found.append([_name(row), number(row["score"]), interval, counts, *agreement, *values])
     return found
 
 
