@@ -19,6 +19,7 @@ import numpy as np
 from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
 from simbench.instruments import bench as benches
+from simbench.instruments import lawful
 from simbench.instruments import trial as trials
 from simbench.references import occlusion
 from simbench.suite import Bound, CaseScore, Measures, Reference
@@ -79,18 +80,39 @@ class Permanence:
         return make_case(self, scene, seed, kind, layout)
 
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
-        """Render the case's references once; the result reads any number of videos of it."""
+        """Render the case's references once; the result reads any number of videos of it.
+
+        v2v is judged against the truth; i2v and t2v, which leave the motion open, against the law rolled
+        out from the video's own beginning.
+        """
         layout = occluder.from_facts(case.truth.facts["layout"])
+        measure = _stay if layout.post is not None else _return
+        if self.setting.given != "v2v":
+            return lambda video: self._lawful(layout, video)
         bench = benches.prepare(layout, self.setting)
         window = deciding(layout, self.setting)
+        if window is None:
+            raise UserError(
+                f"{self.setting.name()}: nothing is left to judge after the exit; use more frames"
+            )
         truth = trials.read(bench, bench.truth.astype(np.uint8), self.context)
-        measure = _stay if layout.post is not None else _return
 
         def score(video: Video) -> Measures:
             reading = trials.read(bench, video.frames, self.context)
             return {**measure(bench, truth, reading, window), "drift": reading.drift}
 
         return score
+
+    def _lawful(self, asked: Layout, video: Video) -> Measures:
+        bench = lawful.staged(video.frames, asked, self.setting)
+        window = None if bench is None else deciding(bench.layout, bench.setting)
+        if bench is None or window is None:
+            return {"undecided": 1.0}
+        measure = _stay if bench.layout.post is not None else _return
+        context = bench.setting.context
+        truth = trials.read(bench, np.rint(bench.truth).astype(np.uint8), context)
+        reading = trials.read(bench, video.frames, context)
+        return {**measure(bench, truth, reading, window), "drift": reading.drift, "undecided": 0.0}
 
     @property
     def context(self) -> int:
@@ -164,8 +186,8 @@ def make_case(suite: Permanence, scene: str, seed: int, kind: str, layout: Layou
     return Case(name, scene, seed, condition, Truth(occluder.stage(layout), facts), tags)
 
 
-def deciding(layout: Layout, setting: Setting) -> trials.Window:
-    """The frames that decide a trial, from the law alone."""
+def deciding(layout: Layout, setting: Setting) -> trials.Window | None:
+    """The frames that decide a trial, from the law alone; None where none is left."""
     fps = setting.fps
     clear = layout.aspect * (0.5 - occluder.MARGIN) - layout.diameter / 2 + 0.02
     free = dataclasses.replace(layout, post=None)
@@ -183,9 +205,7 @@ def deciding(layout: Layout, setting: Setting) -> trials.Window:
     start = int(np.ceil(max(quiet, (setting.context - 1) / fps) * fps + trials.TOLERANCE_S * fps))
     silent = tuple(range(start, setting.frames)) if layout.hidden else tuple(sorted(set().union(*after)))
     if not all(after) or not silent:
-        raise UserError(
-            f"{setting.name()}: no frame is left to judge after the objects come out; use more frames"
-        )
+        return None
     return trials.Window(tuple(after), tuple(hidden), silent)
 
 
@@ -266,7 +286,7 @@ def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
             if contrast and stays:
                 out[metric + suffix] = float(np.mean(contrast))
         for source, name in ((returns, "hit"), (stays, "alarm")):
-            values = [r.measures[name] if r.status == "ok" else 0.0 for r in source]
+            values = [r.measures[name] if _counts(r) else 0.0 for r in source]
             if values:
                 out[name + suffix] = float(np.mean(values))
     out.pop("S_graded_open", None)

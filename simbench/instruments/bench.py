@@ -69,16 +69,10 @@ def prepare(layout: Layout, setting: Setting) -> Bench:
     seen = _seen(empty, setting, still)
     times = np.arange(setting.frames) / setting.fps
     centres = np.array([[occluder.centre(layout, lane, t) for t in times] for lane in layout.lanes])
-    centres = _to_pixels(centres, setting)
+    centres = pixels_of(centres, setting)
     outlines, sprites = _looks(layout, setting)
-    cover = np.stack(
-        [
-            np.stack(
-                [paste(outlines[i][lane.shape], *centres[i, t], truth.shape[1:3]) for t in range(len(times))]
-            )
-            for i, lane in enumerate(layout.lanes)
-        ]
-    )
+    shapes = [outlines[i][lane.shape] for i, lane in enumerate(layout.lanes)]
+    cover = coverage_of(shapes, centres, truth.shape[1:3])
     return Bench(
         layout=layout,
         setting=setting,
@@ -93,7 +87,15 @@ def prepare(layout: Layout, setting: Setting) -> Bench:
     )
 
 
-def _to_pixels(points: np.ndarray, setting: Setting) -> np.ndarray:
+def coverage_of(outlines: Sequence[np.ndarray], centres: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Soft coverage [N, T, H, W] of outlines at centres [N, T, 2], with nothing before them."""
+    return np.stack(
+        [np.stack([paste(o, x, y, shape) for x, y in c]) for o, c in zip(outlines, centres, strict=True)]
+    )
+
+
+def pixels_of(points: np.ndarray, setting: Setting) -> np.ndarray:
+    """Image-plane (u, v) [..., 2] as pixels (x, y), pixel centres at integers."""
     x = points[..., 0] * setting.height + (setting.width - 1) / 2
     y = (setting.height - 1) / 2 - points[..., 1] * setting.height
     return np.stack([x, y], axis=-1)

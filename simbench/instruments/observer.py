@@ -43,14 +43,14 @@ def roll_out(condition: Condition, setting: Setting) -> Video:
     objects, layout, base = read(given, setting)
     frames = [*condition.given_frames]
     for t in range(len(given), condition.frames):
-        frames.append(_compose(layout, objects, base, t / condition.fps, setting))
+        frames.append(compose(layout, objects, base, t / condition.fps, setting))
     return Video(np.stack(frames), condition.fps)
 
 
 def read(given: np.ndarray, setting: Setting) -> tuple[list[Seen], Layout, np.ndarray]:
     """Objects, layout and the empty stage float32 [H, W, 3] from frames float32 [K, H, W, 3], 0-255."""
     diameter = max(0.14, 8.0 / setting.height)
-    shares = _colour_shares(given)
+    shares = colour_shares(given)
     taken = np.max(list(shares.values()), axis=0) if shares else np.zeros(given.shape[:3], np.float32)
     cup, cup_mask = _find_cup(given, taken, diameter, setting)
     base = _empty_stage(given, np.maximum(taken, cup_mask))
@@ -82,7 +82,7 @@ def _chroma(frames: np.ndarray) -> np.ndarray:
     return frames - frames.mean(axis=-1, keepdims=True)
 
 
-def _colour_shares(given: np.ndarray) -> dict[str, np.ndarray]:
+def colour_shares(given: np.ndarray) -> dict[str, np.ndarray]:
     """Coverage [K, H, W] by each colour name that is there in the first frame."""
     import cv2
 
@@ -109,7 +109,7 @@ def _colour_shares(given: np.ndarray) -> dict[str, np.ndarray]:
     return out
 
 
-def _silhouette(shape: str, diameter: float) -> np.ndarray:
+def silhouette(shape: str, diameter: float) -> np.ndarray:
     """Soft outline [h, w] of a shape of `diameter` pixels, odd size, by 5 x 5 samples per pixel."""
     half = math.ceil(0.75 * diameter) + 1
     axis = (np.arange((2 * half + 1) * 5) + 0.5) / 5 - half - 0.5
@@ -138,7 +138,7 @@ def _find_object(
     x0, y0 = float((share[0] * xs).sum() / total), float((share[0] * ys).sum() / total)
     best: tuple[float, str, np.ndarray] | None = None
     for shape in occluder.SHAPES:
-        outline = _silhouette(shape, diameter)
+        outline = silhouette(shape, diameter)
 
         def cost(track: np.ndarray, outline: np.ndarray = outline) -> float:
             off = 0.0
@@ -159,7 +159,7 @@ def _find_object(
     _, shape, track = best
     if abs(track[3]) < 0.12 * abs(track[2]):
         track[3] = 0.0
-    return Seen(colour, shape, share, track, _look(given[0], _silhouette(shape, diameter), track))
+    return Seen(colour, shape, share, track, _look(given[0], silhouette(shape, diameter), track))
 
 
 def _look(frame: np.ndarray, outline: np.ndarray, track: np.ndarray) -> np.ndarray:
@@ -186,7 +186,7 @@ def _empty_stage(given: np.ndarray, taken: np.ndarray) -> np.ndarray:
     base = (given * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-3)
     hole = (~free.any(axis=0)).astype(np.uint8)
     if hole.any():
-        mended = cv2.inpaint(np.rint(base).astype(np.uint8), hole, 2, cv2.INPAINT_TELEA)
+        mended = np.asarray(cv2.inpaint(np.asarray(np.rint(base), np.uint8), hole, 2, cv2.INPAINT_TELEA))
         base = np.where(hole[..., None] > 0, mended, base)
     return base.astype(np.float32)
 
@@ -278,6 +278,8 @@ def _find_cup(
     import cv2
 
     none = np.zeros(given.shape[:3], np.float32)
+    if len(given) < 2:
+        return None, none
     reach = max(3, int(0.6 * diameter * setting.height)) | 1
     kernel = np.ones((reach, reach), np.uint8)
     dark = (_darkness(given) < _screen_level(setting.look)) & (taken < 0.3)
@@ -328,34 +330,57 @@ def _lane(found: Seen, setting: Setting) -> Lane:
     return Lane(found.colour, found.shape, u, v, speed, -dy / setting.height)
 
 
-def _compose(
+def compose(
     layout: Layout, objects: list[Seen], base: np.ndarray, time: float, setting: Setting
 ) -> np.ndarray:
     """One frame of the rolled-out law, uint8 [H, W, 3]."""
     image = base.copy()
     height, width = image.shape[:2]
     flat = dataclasses.replace(layout, look="plain")
-    seen = np.ones((height, width), np.float32)
-    if layout.hidden and layout.cup is None:
-        seen = 1.0 - _rectangle(layout.screen, setting)
-    cup_share = None
-    if layout.cup is not None and layout.lanes:
-        cup, lane = layout.cup, layout.lanes[0]
-        v = cup.v - cup.speed * time if time < cup.touch else cup.v + cup.speed * (time - 2 * cup.touch)
-        u = lane.u + lane.du * time
-        half = layout.diameter / 2
-        box = (u - half - 0.025, u + half + 0.025, v - half - 0.02, v + half + 0.02)
-        cup_share = _rectangle(box, setting)
-    for found, lane in zip(objects, layout.lanes, strict=True):
+    moving = layout.hidden and layout.cup is not None and bool(layout.lanes)
+    seen = visibility(layout, time, setting)
+    for found, lane in zip(objects, layout.lanes, strict=False):
         u, v = occluder.centre(flat, lane, time)
         x = u * height + (width - 1) / 2
         y = (height - 1) / 2 - v * height
-        placed = paste(found.patch, x, y, image.shape) * seen[..., None]
+        placed = paste(found.patch, x, y, image.shape) * (1.0 if moving else seen[..., None])
         image = image * (1.0 - placed[..., 3:]) + placed[..., :3]
-    if cup_share is not None:
+    if moving:
         colour = np.array(occluder.SCREENS["dark grey"], np.float32) * 255.0
-        image = image * (1.0 - cup_share[..., None]) + cup_share[..., None] * colour
+        image = image * seen[..., None] + (1.0 - seen[..., None]) * colour
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def visibility(layout: Layout, time: float, setting: Setting) -> np.ndarray:
+    """Share [H, W] of each pixel before which no screen or cup stands at `time`."""
+    if not layout.hidden:
+        return np.ones((setting.height, setting.width), np.float32)
+    if layout.cup is None or not layout.lanes:
+        return 1.0 - _rectangle(layout.screen, setting)
+    cup, lane = layout.cup, layout.lanes[0]
+    v = cup.v - cup.speed * time if time < cup.touch else cup.v + cup.speed * (time - 2 * cup.touch)
+    u = lane.u + lane.du * time
+    half = layout.diameter / 2
+    return 1.0 - _rectangle((u - half - 0.025, u + half + 0.025, v - half - 0.02, v + half + 0.02), setting)
+
+
+def lift_cup(frame: np.ndarray, setting: Setting) -> tuple[np.ndarray, float]:
+    """From one frame float32 [H, W, 3]: the stage without objects and cup, and the cup's height v."""
+    import cv2
+
+    shares = colour_shares(frame[None])
+    taken = np.max(list(shares.values()), axis=0) if shares else np.zeros((1, *frame.shape[:2]), np.float32)
+    diameter = max(0.14, 8.0 / setting.height)
+    reach = max(3, int(0.6 * diameter * setting.height)) | 1
+    dark = (_darkness(frame) < _screen_level(setting.look)) & (taken[0] < 0.3)
+    solid = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
+    if not solid.any():
+        return _empty_stage(frame[None], taken), 0.0
+    _, y = _block_centre(frame, solid.astype(bool))
+    grown = cv2.dilate(solid, np.ones((3, 3), np.uint8)).astype(np.float32)
+    return _empty_stage(frame[None], np.maximum(taken, grown)), (
+        (setting.height - 1) / 2 - y
+    ) / setting.height
 
 
 def _rectangle(edges: tuple[float, float, float, float], setting: Setting) -> np.ndarray:

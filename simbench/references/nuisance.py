@@ -73,8 +73,8 @@ def codec(frames: np.ndarray, fps: float, crf: int) -> np.ndarray:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")))
         container.mux(stream.encode(None))
     buffer.seek(0)
-    with av.open(buffer) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    with av.open(buffer, "r") as source:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)])
 
 
 def nuisances(diameter: float, size: int, fps: float) -> Mapping[str, Nuisance]:

@@ -271,7 +271,8 @@ def _paint_of(layout: Layout, lane: Lane, index: int) -> Material:
         return Material(constant(*colour))
     rng = random.Random(f"{layout.texture_seed}:{index}")
     darker = tuple(0.62 * c for c in colour)
-    texture = rng.choice(("checker", "stripe", "dots"))
+    # Dots are a test-only texture, so they go with the test-only colours.
+    texture = "dots" if lane.colour in TEST_COLOURS else rng.choice(("checker", "stripe"))
     return Material(constant(*colour), constant(*darker), texture, 0.35 * layout.diameter, specular=0.35)
 
 
@@ -361,46 +362,28 @@ def sample(
         raise UserError(f"difficulty={difficulty:g} is outside 0..1")
     rng = random.Random(f"occluder:{seed}:{'crossed' if trial in ('exit', 'stay') else trial}")
     span = aspect * (1 - 2 * MARGIN) - diameter
-    widest = span - diameter - 0.005
-    if widest < diameter + 0.065:
-        raise UserError(
-            f"an object of {diameter:g} image heights leaves no room behind a screen at aspect {aspect:g};"
-            f" use a larger or wider image"
-        )
-    ease = 0.1 + 0.7 * difficulty + 0.2 * rng.random()
-    width = diameter + 0.07 + (widest - diameter - 0.07) * ease
+    width = _width(rng, span, diameter, difficulty, aspect)
     centre = (rng.random() - 0.5) * 0.8 * (span - diameter - width)
     occluder = rng.choice(OCCLUDERS if split != "train" else OCCLUDERS[:2])
     if trial in ("swap", "container"):
         occluder = "wall"
     count = {"two": 2, "swap": 2, "container": 1}.get(trial, 1 + int(rng.random() * (1 + 4 * difficulty)))
     heights = _heights(rng, min(count, 5), diameter, occluder)
-    screen = _screen_span(occluder, centre, width, heights, diameter)
     lanes = _lanes(rng, heights, centre, width, span, duration, diameter, split)
-    if trial == "swap":
-        a, b = lanes
-        reach = b.v - a.v
-        lanes = (
-            dataclasses.replace(a, dv=reach * a.du / span, z=0.55 * diameter),
-            dataclasses.replace(b, dv=-reach * b.du / span, z=-0.55 * diameter),
-        )
     cup = None
+    if trial == "swap":
+        lanes = _crossing(lanes, span, diameter)
     if trial == "container":
         lanes, cup = _container(rng, lanes[0], span, duration, diameter)
-    post = None
-    thick = min(0.08, width - diameter - 0.01)
-    low = centre - width / 2 + diameter + 0.004
-    near = low + rng.random() * max(0.0, centre + width / 2 - 0.004 - thick - low)
-    if trial == "stay":
-        post = (near, near + thick)
+    post = _post_place(rng, centre, width, diameter)
     layout = Layout(
         aspect=aspect,
         duration=duration,
         diameter=diameter,
         lanes=lanes,
         occluder=occluder,
-        screen=screen,
-        post=post,
+        screen=_screen_span(occluder, centre, width, heights, diameter),
+        post=post if trial == "stay" else None,
         cup=cup,
         hidden=hidden,
         backdrop=rng.choice(tuple(BACKDROPS)),
@@ -409,6 +392,36 @@ def sample(
         texture_seed=seed,
     )
     return mirror(layout) if rng.random() < 0.5 else layout
+
+
+def _width(rng: random.Random, span: float, diameter: float, difficulty: float, aspect: float) -> float:
+    """Width of the screen: what hides the object whole, up to what leaves it whole on both sides."""
+    widest = span - diameter - 0.005
+    narrowest = diameter + 0.07
+    if widest < narrowest:
+        raise UserError(
+            f"an object of {diameter:g} image heights leaves no room behind a screen at aspect {aspect:g};"
+            f" use a larger or wider image"
+        )
+    return narrowest + (widest - narrowest) * (0.1 + 0.7 * difficulty + 0.2 * rng.random())
+
+
+def _post_place(rng: random.Random, centre: float, width: float, diameter: float) -> tuple[float, float]:
+    """Left and right edge of a post behind the screen that stops an object out of sight."""
+    thick = min(0.08, width - diameter - 0.01)
+    low = centre - width / 2 + diameter + 0.004
+    near = low + rng.random() * max(0.0, centre + width / 2 - 0.004 - thick - low)
+    return near, near + thick
+
+
+def _crossing(lanes: tuple[Lane, ...], span: float, diameter: float) -> tuple[Lane, ...]:
+    """Two lanes on sloping rails that meet behind the screen, one before the other in depth."""
+    first, second = lanes
+    rise = second.v - first.v
+    return (
+        dataclasses.replace(first, dv=rise * first.du / span, z=0.55 * diameter),
+        dataclasses.replace(second, dv=-rise * second.du / span, z=-0.55 * diameter),
+    )
 
 
 def _heights(rng: random.Random, count: int, diameter: float, occluder: str) -> list[float]:
