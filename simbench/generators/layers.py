@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.generators.motion import Law
 from simbench.generators.plate import Plate, Swept, one_thread, read_plate, refine
 
 CUT = 0.985
@@ -19,7 +20,8 @@ SEEN = 0.12
 class Layer:
     """`colour` float32 [h, w, 3] levels and `alpha` float32 [h, w]: the sprite in the frame where it is seen best,
     its corner at `corner` (x, y) px. `offsets` float64 [k, 2] (x, y) px moves it to frame t, `shown` float64
-    [k] is the share of its area that frame t shows, `seen` float32 [H, W] the most that it covered of each pixel.
+    [k] is the share of its area that frame t shows, `mattes` float32 [k, H, W] what it covered of each pixel and
+    `seen` float32 [H, W] the most of them.
     A shadow has a `shade`: the factor by which it darkens what it falls on."""
 
     colour: np.ndarray
@@ -27,6 +29,7 @@ class Layer:
     corner: tuple[int, int]
     offsets: np.ndarray
     shown: np.ndarray
+    mattes: np.ndarray
     seen: np.ndarray
     shade: float | None = None
 
@@ -184,12 +187,41 @@ def read_layer(frames: np.ndarray, plate: Plate, chain: _Chain) -> Layer:
                 velocity = (offsets[t] - offsets[best]) / abs(t - best)
             t += direction
     shade = _shade(frames[best], plate.rgb, chain.mattes[best])
-    return Layer(colour, alpha, corner, offsets, shown, seen, shade)
+    return Layer(colour, alpha, corner, offsets, shown, chain.mattes, seen, shade)
 
 
 def expected(layer: Layer, offsets: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """float32 [H, W]: the most that the layer would cover of each pixel at `offsets` if nothing hid it."""
     return np.max([place(layer.alpha, layer.corner, o, shape) for o in offsets], axis=0)
+
+
+def settle(layer: Layer, law: Law, hides: np.ndarray, rounds: int = 3) -> Law:
+    """`law` fitted again, to all frames at once, now that it is known what hides the layer.
+
+    Gauss-Newton on the difference between the mattes and the sprite moved by the law, where nothing
+    hides it; the edge of what hides is left out.
+    """
+    from scipy import ndimage
+
+    shape = hides.shape
+    wall = hides > 0.5
+    free = ~wall & ~(ndimage.binary_dilation(wall, np.ones((3, 3))) & (layer.seen < 0.9))
+    terms = law.terms
+    order, floor = len(terms), 1e-2 * float(layer.alpha.sum())
+    for _ in range(rounds):
+        left = np.eye(2 * order) * 1e-6
+        right = np.zeros(2 * order)
+        for t, matte in enumerate(layer.mattes):
+            moved = place(layer.alpha, layer.corner, Law(terms).at(t), shape)
+            gy, gx = np.gradient(moved)
+            slope = np.stack([gx[free], gy[free]])
+            powers = np.power(float(t), np.arange(order))
+            left += np.kron(np.outer(powers, powers), slope @ slope.T)
+            right += np.kron(powers, slope @ (moved - matte)[free])
+        if np.linalg.eigvalsh(left).min() < 1e-4 * floor:
+            return law
+        terms = terms + np.clip(np.linalg.solve(left, right).reshape(order, 2), -0.5, 0.5)
+    return Law(terms) if np.abs(terms - law.terms).max() < 1.5 else law
 
 
 def read_layers(frames: np.ndarray) -> tuple[Plate, list[Layer]]:

@@ -12,7 +12,7 @@ SAMPLES = 200
 SHARE = 0.2
 """A pixel is as far from a side as from this share of its samples."""
 
-TINT = np.array([[0.35, 1.0, -0.6], [0.35, -1.0, -0.6], [0.35, 0.0, 1.2]], np.float32)
+TINT = np.array([[0.2, 1.0, -0.6], [0.2, -1.0, -0.6], [0.2, 0.0, 1.2]], np.float32)
 """RGB to lightness and two tints: what is in shadow keeps its tint, so lightness counts for less."""
 
 FAR = 60.0

@@ -183,14 +183,17 @@ def _swept(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Swept]:
     limit = threshold(noise)
     changed = distance(frames, frames[:1], noise).max(axis=0) > limit
     changed |= distance(frames, frames[-1:], noise).max(axis=0) > limit
+    steps = distance(frames[1:], frames[:-1], noise) > limit
+    steps = np.concatenate([steps, steps[-1:]])
     labels, count = ndimage.label(_fill(changed, max(1, min(height, width) // 24)), np.ones((3, 3)))
     speed = np.sqrt((flow**2).sum(-1))
     out = []
     for i in range(1, count + 1):
         region = labels == i
-        if (region & changed).sum() < max(4, height * width / 500):
+        moving = steps & region
+        if (region & changed).sum() < max(4, height * width / 500) or not moving.any():
             continue
-        fast = region & changed & (speed > np.percentile(speed[:, region], 60))
+        fast = moving & (speed >= np.percentile(speed[moving], 40))
         velocity = np.median(flow[fast], axis=0).astype(np.float64)
         if np.hypot(*velocity) > 0.15:
             velocity = _paced(frames, region, velocity, noise)

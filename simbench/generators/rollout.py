@@ -43,7 +43,7 @@ class Scenery:
 def read(given: np.ndarray, highest: int = 2, hide: bool = True) -> Scenery:
     """`given` uint8 [k, H, W, 3], k >= 2, to a plate and layers with laws of order `highest` at the most
     and, with `hide`, what hides them."""
-    from simbench.generators.layers import SEEN, expected, read_layers
+    from simbench.generators.layers import SEEN, expected, read_layers, settle
     from simbench.generators.motion import fit
     from simbench.generators.occlusion import hiding
 
@@ -55,6 +55,7 @@ def read(given: np.ndarray, highest: int = 2, hide: bool = True) -> Scenery:
             track = np.stack([law.at(t) for t in range(len(given))])
             missing = expected(layer, track, given.shape[1:3]) - layer.seen > 0.5
             hides[i] = hiding(plate, missing, layer.seen > 0.9, law.velocity(len(given) - 1))
+            laws[i] = settle(layer, law, hides[i])
         hides = [_inherited(layer, own, hides) for layer, own in zip(layers, hides, strict=True)]
     return Scenery(plate, tuple(zip(layers, laws, hides, strict=True)))
 
