@@ -83,9 +83,14 @@ def test_cameras_and_actions_only_to_those_who_ask(module) -> None:
         f"return {ANSWER}",
         "return np.zeros((17, 32, 40, 3), np.uint8)",
         "return np.zeros((17, 32, 40, 3)).tolist()",
-        "import torch; return torch.zeros(17, 32, 40, 3)",
-        "import torch; return torch.zeros(17, 32, 40, 3, dtype=torch.bfloat16, requires_grad=True)",
-        "import torch; return torch.zeros(17, 32, 40, 3, dtype=torch.uint8)",
+        pytest.param("import torch; return torch.zeros(17, 32, 40, 3)", marks=pytest.mark.torch),
+        pytest.param(
+            "import torch; return torch.zeros(17, 32, 40, 3, dtype=torch.bfloat16, requires_grad=True)",
+            marks=pytest.mark.torch,
+        ),
+        pytest.param(
+            "import torch; return torch.zeros(17, 32, 40, 3, dtype=torch.uint8)", marks=pytest.mark.torch
+        ),
     ],
 )
 def test_what_may_come_back(module, body: str) -> None:
