@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from simbench import exits
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -67,6 +69,11 @@ def test_the_first_commands_are_the_two_that_matter() -> None:
     first = blocks(ROOT / "README.md", "sh")[0].splitlines()
     assert re.match(r"pip install -e '\.\[dev\]' && python -m simbench suite=permanence\b", first[0])
     assert re.match(r"pytest\b", first[1])
+
+
+def test_exit_codes_are_those_of_the_command() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| (.*) \|$", (ROOT / "README.md").read_text(), re.M))
+    assert rows == {str(code): meaning for code, meaning in exits.MEANING.items()}
 
 
 def test_pictures_are_small_enough_to_commit() -> None:
