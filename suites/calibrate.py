@@ -1,0 +1,135 @@
+"""Measure the oracle on scenes that no run uses, and pin what it reaches in the suite's yaml.
+
+    python -m suites.calibrate suite=permanence size=32 look=plain scenes=256 workers=2
+
+A setting in which the oracle's raw measure stays below 90 % of its theoretical value is refused, and
+nothing is written: calibration may not repair an instrument.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simbench.errors import UserError
+from suites.proof import Asked, Scores, agreement, build_suite, gather, line, options
+
+if TYPE_CHECKING:
+    from simbench.suite import Suite
+
+LEAST = {"S": 0.9, "S_graded": 0.9}
+"""Share of the theoretical value, which is 1 for both, that the oracle must reach."""
+
+OBSERVER_AT_LEAST = 90.0
+
+
+@dataclass
+class Options(Asked):
+    """Options of a calibration. `write=0` prints only."""
+
+    scenes: int = 256
+    observed: int = 32
+    write: int = 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The oracle's raw measures over the calibration scenes, the readers' kappa on it (None where both
+    always agree on one answer), and the observer's raw S as a share of the oracle's."""
+
+    raw: Mapping[str, float]
+    kappa: float | None
+    misses: tuple[str, ...]
+
+
+def calibrate(suite: Suite, scenes: int, workers: int) -> Calibration:
+    """Read the oracle in `scenes` calibration scenes."""
+    found = gather(suite, suite.scenes(scenes, "calibration"), ("oracle",), workers)
+    rows = found["oracle"]["oracle"]
+    scene_values = suite.aggregate(rows)
+    raw = {m: math.fsum(v[m] for v in scene_values.values()) / len(scene_values) for m in LEAST}
+    misses = tuple(
+        f"{row.case} {row.tags['trial']}: {dict(row.measures)}"
+        for row in rows
+        if row.measures.get("hit", 1.0) < 1.0 or row.measures.get("alarm", 0.0) > 0.0
+    )
+    return Calibration(raw, agreement([line(suite, "oracle", rows)]), misses)
+
+
+def refusal(suite: Suite, raw: Mapping[str, float]) -> str | None:
+    """Why the setting cannot be asked, or None."""
+    short = {m: v for m, v in raw.items() if v < LEAST[m]}
+    if not short:
+        return None
+    setting = suite.setting
+    remedy = "size=32 look=plain" if min(setting.width, setting.height) <= 32 else "size=64 look=rich"
+    values = ", ".join(f"{m} {100 * v:.1f} %" for m, v in short.items())
+    return f"{setting.name()}: the oracle reaches {values} of theory, demanded 90 %; use {remedy}"
+
+
+def pin(path: Path, setting: str, raw: Mapping[str, float]) -> None:
+    """Put the values of one setting into the yaml's `oracle_raw` table and leave the rest as it is."""
+    from simbench.files import write_text
+
+    text = path.read_text(encoding="utf-8")
+    write_text(path, pinned(text, setting, raw))
+
+
+def pinned(text: str, setting: str, raw: Mapping[str, float]) -> str:
+    """The yaml `text` with one setting's values in its `oracle_raw` table, which is its last entry."""
+    import yaml
+
+    node = yaml.safe_load(text)
+    head, key, _ = text.partition("oracle_raw:")
+    if not key or list(node)[-1] != "oracle_raw":
+        raise UserError("the suite's yaml must end with its oracle_raw table; write `oracle_raw: {}` there")
+    table = dict(node["oracle_raw"] or {})
+    table[setting] = {m: round(v, 6) for m, v in raw.items()}
+    lines = [
+        f'  "{name}": {{{", ".join(f"{m}: {v:g}" for m, v in values.items())}}}'
+        for name, values in sorted(table.items())
+    ]
+    return head + "oracle_raw:\n" + "\n".join(lines) + "\n"
+
+
+def observed(suite: Suite, count: int, workers: int) -> Scores:
+    """Anchors on the first calibration scenes."""
+    return gather(suite, suite.scenes(count, "calibration"), ("anchors",), workers)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command. 0: pinned, 1: the setting is refused, 2: it could not be run."""
+    from simbench.overrides import CONF
+
+    try:
+        chosen = options(Options, arguments)
+        suite = build_suite(chosen)
+        found = calibrate(suite, chosen.scenes, chosen.workers)
+        for miss in found.misses:
+            print(f"oracle misses {miss}")
+        values = ", ".join(f"{m} {v:.5f}" for m, v in found.raw.items())
+        kappa = "every answer alike" if found.kappa is None else f"{found.kappa:.3f}"
+        print(f"{suite.setting.name()}: oracle {values} over {chosen.scenes} scenes; readers' kappa {kappa}")
+        if chosen.observed:
+            anchors = observed(suite, chosen.observed, chosen.workers)["anchors"]
+            seen = line(suite, "observer", anchors["observer"])
+            share = 100.0 * seen.means["S"] / found.raw["S"]
+            print(f"observer {share:.1f} over {chosen.observed} scenes, demanded {OBSERVER_AT_LEAST:g}")
+        problem = refusal(suite, found.raw)
+        if problem is not None:
+            print(problem)
+            return 1
+        if chosen.write:
+            pin(CONF / "suite" / f"{suite.name}.yaml", suite.setting.name(), found.raw)
+        return 0
+    except UserError as error:
+        print(f"suites.calibrate: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,228 @@
+"""The ladder of a suite on fresh seeds: anchors, cheats against their bounds, damage by strength, nuisances.
+
+    python -m suites.ladder suite=permanence size=32 scenes=64 seed=1001 workers=2 part=all out=docs
+
+Writes ladder.json, ladder.md and ladder.png into `out`; parts that are run one by one are put together
+there. The exit code is 1 when a verdict fails.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simbench.errors import UserError
+from suites.proof import (
+    GENERATORS,
+    PARTS,
+    Asked,
+    Line,
+    agreement,
+    build_suite,
+    gather,
+    line,
+    mean,
+    options,
+    standard_error,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from simbench.suite import Suite
+
+ORACLE_WITHIN = 1.0
+OBSERVER_AT_LEAST = 90.0
+NUISANCE_COSTS = 5.0
+KAPPA_AT_LEAST = 0.8
+ERRORS = 3.0
+RISE = 2.0
+
+
+@dataclass
+class Options(Asked):
+    """Options of the ladder; `seed` must be one that nobody tuned anything on."""
+
+    scenes: int = 64
+    seed: str = "1001"
+    part: str = "all"
+    out: str = "outputs/ladder"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One test of one row: what was demanded, and whether it holds."""
+
+    name: str
+    demand: str
+    holds: bool
+
+
+def anchor_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+    """Oracle, observer, generators and baselines with their verdicts."""
+    rows = []
+    observer = lines["observer"].score
+    for name, found in lines.items():
+        demand, holds = "", True
+        if name == "oracle":
+            demand, holds = "100 +- 1", abs(found.score - 100.0) <= ORACLE_WITHIN
+        elif name == "observer":
+            demand, holds = ">= 90", found.score >= OBSERVER_AT_LEAST
+        elif name == "flow":
+            demand, holds = "below the observer", found.score < observer
+        elif name in GENERATORS:
+            demand, holds = "<= 5 + 3 se", found.score - ERRORS * found.error <= 5.0
+        rows.append(_row(found, demand, holds))
+    return rows
+
+
+def cheat_rows(suite: Suite, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+    """Every cheat against its own bound: score less three standard errors."""
+    rows = []
+    bounds = suite.bounds()
+    for name, found in lines.items():
+        bound = bounds[name]
+        if bound.at_most is None:
+            rows.append(_row(found, f"n/a: {bound.reason}", True))
+        else:
+            holds = found.score - ERRORS * found.error <= bound.at_most
+            rows.append(_row(found, f"<= {bound.at_most:g} + 3 se", holds))
+    return rows
+
+
+def damage_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+    """Each strength: no rise above two standard errors of the step; the last below half of the first."""
+    kinds: dict[str, list[tuple[float, Line]]] = {}
+    for name, found in lines.items():
+        kind, strength = name.rsplit(" ", 1)
+        kinds.setdefault(kind, []).append((float(strength), found))
+    rows = []
+    for levels in kinds.values():
+        levels.sort(key=lambda level: level[0])
+        first = levels[0][1].score
+        for i, (strength, found) in enumerate(levels):
+            demand, holds = "first", True
+            if i > 0:
+                step = _difference(found, levels[i - 1][1])
+                demand, holds = "no rise", step[0] <= RISE * step[1] + 1e-9
+            if i == len(levels) - 1:
+                demand, holds = "no rise, below half", holds and found.score < first / 2
+            rows.append({**_row(found, demand, holds), "strength": strength})
+    return rows
+
+
+def nuisance_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+    """What each nuisance costs a perfect video, paired by scene."""
+    clean = lines["none"]
+    rows = []
+    for found in lines.values():
+        cost, error = _difference(clean, found)
+        row = _row(found, f"costs <= {NUISANCE_COSTS:g}", cost <= NUISANCE_COSTS)
+        rows.append({**row, "cost": cost, "cost_se": error})
+    return rows
+
+
+def _difference(a: Line, b: Line) -> tuple[float, float]:
+    """Mean of a - b over scenes and its standard error."""
+    steps = [x - y for x, y in zip(a.scenes, b.scenes, strict=True)]
+    return mean(steps), standard_error(steps)
+
+
+def _row(found: Line, demand: str, holds: bool) -> dict[str, Any]:
+    values = asdict(found)
+    values.pop("scenes")
+    for key in ("score", "error", "graded", "graded_error"):
+        values[key] = round(values[key], 3)
+    values["means"] = {k: round(v, 5) for k, v in values["means"].items()}
+    return {**values, "demand": demand, "holds": holds}
+
+
+def rows_of(suite: Suite, part: str, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+    """The rows of one part with their verdicts."""
+    if part == "cheats":
+        return cheat_rows(suite, lines)
+    return {"anchors": anchor_rows, "damage": damage_rows, "nuisance": nuisance_rows}[part](lines)
+
+
+def measure(suite: Suite, chosen: Options, parts: tuple[str, ...]) -> dict[str, Any]:
+    """Score the parts on `chosen.scenes` scenes of `chosen.seed`."""
+    scenes = suite.scenes(chosen.scenes, chosen.seed)
+    found = gather(suite, scenes, parts, chosen.workers)
+    out = {}
+    for part in parts:
+        lines = {name: line(suite, name, rows) for name, rows in found[part].items()}
+        out[part] = {
+            "rows": rows_of(suite, part, lines),
+            "kappa": agreement(list(lines.values())),
+            "readers": [sum(item.readers[i] for item in lines.values()) for i in range(4)],
+        }
+    return out
+
+
+def head_of(suite: Suite, chosen: Options) -> dict[str, Any]:
+    """What makes parts comparable."""
+    return {
+        "suite": suite.name,
+        "version": suite.version,
+        "setting": suite.setting.name(),
+        "scenes": chosen.scenes,
+        "seed": chosen.seed,
+    }
+
+
+def joined(path: Path, head: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """New parts over those that `path` holds for the same suite, setting, scenes and seed."""
+    known: Mapping[str, Any] = {}
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before.get("head") == head:
+            known = before["parts"]
+    merged = {**known, **parts}
+    return {"head": dict(head), "parts": {part: merged[part] for part in PARTS if part in merged}}
+
+
+def failures(ladder: Mapping[str, Any]) -> list[str]:
+    """One line for every demand that does not hold."""
+    from simbench.stats import kappa
+
+    out = []
+    for part, content in ladder["parts"].items():
+        for row in content["rows"]:
+            if not row["holds"]:
+                out.append(f"{part}: {row['name']} scores {row['score']:.1f}, demanded {row['demand']}")
+    readers = [sum(p["readers"][i] for p in ladder["parts"].values()) for i in range(4)]
+    found = kappa(*readers)
+    if found is not None and found < KAPPA_AT_LEAST:
+        out.append(f"readers disagree: kappa {found:.2f}, demanded {KAPPA_AT_LEAST:g}")
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command. 0: every demand holds, 1: one does not, 2: it could not be run."""
+    from suites import ladder_page
+
+    try:
+        chosen = options(Options, arguments)
+        if chosen.part != "all" and chosen.part not in PARTS:
+            raise UserError(f"part={chosen.part} is not one of all, {', '.join(PARTS)}")
+        suite = build_suite(chosen)
+        parts = PARTS if chosen.part == "all" else (chosen.part,)
+        found = measure(suite, chosen, parts)
+        folder = Path(chosen.out)
+        ladder = joined(folder / "ladder.json", head_of(suite, chosen), found)
+        write_json(folder / "ladder.json", ladder)
+        ladder_page.write(ladder, folder)
+        print(ladder_page.markdown(ladder))
+        wrong = failures(ladder)
+        print("\n".join(wrong) if wrong else "every demand holds")
+        return 1 if wrong else 0
+    except UserError as error:
+        print(f"suites.ladder: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
