@@ -75,19 +75,21 @@ def test_without_truth_the_colours_stay_and_the_rest_is_empty() -> None:
         assert bare.ids.shape == (0, 10, 12)
 
 
-def test_a_fresh_process_draws_the_same() -> None:
-    code = (
-        "import hashlib; from worlds_scenes import random_scene;"
-        "from simbench.worlds.compile import compile_scene; from simbench.worlds.render import render;"
-        "c = compile_scene(random_scene(5), 4, 8.0); r = render(c, 24, 24, 2, 'torch');"
-        "print(c.digest(), hashlib.sha256(r.rgb.tobytes() + r.depth.tobytes()).hexdigest())"
-    )
-    here = str(Path(__file__).parent)
-    out = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True)
+def test_a_fresh_process_draws_the_same_from_the_disk_cache() -> None:
     clip = compile_scene(random_scene(5), 4, 8.0)
     drawn = render(clip, 24, 24, 2)
     pixels = hashlib.sha256(drawn.rgb.tobytes() + drawn.depth.tobytes()).hexdigest()
-    assert out.stdout.split() == [clip.digest(), pixels]
+    code = (
+        "import hashlib; from worlds_scenes import random_scene;"
+        "from simbench.worlds.compile import compile_scene; from simbench.worlds.render import render;"
+        "c = compile_scene(random_scene(5), 4, 8.0); r = render(c, 24, 24, 2);"
+        "from simbench.worlds import kernel;"
+        "print(c.digest(), hashlib.sha256(r.rgb.tobytes() + r.depth.tobytes()).hexdigest(),"
+        "sum(kernel.draw.stats.cache_hits.values()))"
+    )
+    here = str(Path(__file__).parent)
+    out = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True)
+    assert out.stdout.split() == [clip.digest(), pixels, "1"]
 
 
 def test_scenes_survive_json_and_digests_see_every_change() -> None:

@@ -129,4 +129,36 @@ def ball(
     return Body(name, kind, constant(radius, radius, radius), rest(*at), Material(constant(*colour)))
 
 
-__all__ = ["KINDS", "TEXTURES", "ball", "plain_scene", "random_scene"]
+def bench_scene(frames: int = 8) -> Scene:
+    """The speed test: a ground, two walls and ten primitives, checkered, shaded, under a moving eye."""
+    shapes = {
+        "sphere": ((0.4, 0.4, 0.4), 0.4),
+        "box": ((0.3, 0.3, 0.3), 0.3),
+        "cylinder": ((0.22, 0.4, 0.22), 0.4),
+        "capsule": ((0.15, 0.35, 0.15), 0.5),
+    }
+
+    def checks(r: float, g: float, b: float, scale: float) -> Material:
+        return Material(constant(r, g, b), constant(0.6 * r, 0.6 * g, 0.6 * b), "checker", scale)
+
+    bodies = [
+        Body("ground", "plane", constant(1.0), rest(0.0, 0.0, 0.0), checks(0.88, 0.88, 0.86, 1.0)),
+        Body("back", "box", constant(5.0, 1.5, 0.1), rest(0.0, 1.5, -5.0), checks(0.5, 0.64, 0.72, 0.4)),
+        Body("side", "box", constant(0.1, 1.5, 4.0), rest(5.0, 1.5, -1.0), checks(0.72, 0.5, 0.42, 0.4)),
+    ]
+    kinds = ("sphere", "box", "cylinder", "capsule", "sphere") * 2
+    for i, kind in enumerate(kinds):
+        size, y = shapes[kind]
+        angle, ring = 2.4 * i, 0.6 + 0.25 * i
+        at = (ring * math.cos(angle), y, 0.8 * ring * math.sin(angle))
+        motion = (Segment(0.0, at, (0.1 * math.sin(i), 0.0, 0.1), turn=(0.0, angle, 0.0)),)
+        colour = checks(0.4 + 0.05 * i, 0.9 - 0.07 * i, 0.3 + 0.06 * (i % 5), 0.2)
+        bodies.append(Body(f"{kind}{i}", kind, constant(*size), motion, colour, "mover"))
+    times = tuple(i / 8 for i in range(frames))
+    turn = 0.7 / frames
+    path = tuple((6 * math.sin(turn * i), 2.2, 6 * math.cos(turn * i)) for i in range(frames))
+    camera = Camera(Curve(times, path) if frames > 1 else constant(*path[0]), constant(0.0, 0.5, 0.0))
+    return Scene("bench", 0, frames / 8, camera, tuple(bodies))
+
+
+__all__ = ["KINDS", "TEXTURES", "ball", "bench_scene", "plain_scene", "random_scene"]

@@ -34,22 +34,21 @@ def half_extents(clip: CompiledClip) -> np.ndarray:
 
 
 def _in_camera(clip: CompiledClip, points: np.ndarray) -> np.ndarray:
-    """World points [T, N, ..., 3] in the camera's frame."""
-    extra = (1,) * (points.ndim - 2)
-    eye = clip.eyes.reshape(-1, *extra, 3)
-    axes = clip.axes.reshape(-1, *extra, 3, 3)
-    return dot((points - eye)[..., None, :], axes)
+    """World points [T, N, 3] in the camera's frame."""
+    return dot((points - clip.eyes[:, None])[..., None, :], clip.axes[:, None])
 
 
 def _box_rects(clip: CompiledClip, half: np.ndarray) -> np.ndarray:
-    """Rectangles [T, N, 4] (u0, u1, v0, v1) of the bodies' boxes."""
-    corners = CORNERS * half[:, :, None, :]
-    world = dot(clip.rotations[:, :, None], corners[..., None, :]) + clip.positions[:, :, None]
-    camera = _in_camera(clip, world)
-    depth = camera[..., 2]
-    uv = camera[..., :2] / np.where(depth > NEAR, depth, 1.0)[..., None]
-    low, high = uv.min(axis=2), uv.max(axis=2)
-    rects = np.stack([low[..., 0], high[..., 0], low[..., 1], high[..., 1]], axis=-1)
+    """Rectangles [T, N, 4] (u0, u1, v0, v1) of the bodies' boxes, from their corners seen by the eye."""
+    offset = CORNERS * half[:, :, None, :] - clip.tables.vectors("ox oy oz")[:, :, None]
+    a, b, c = offset[..., 0], offset[..., 1], offset[..., 2]
+    x, y, depth = (
+        a * w[..., :1] + b * w[..., 1:2] + c * w[..., 2:]
+        for w in (clip.tables.vectors(names) for names in ("xx xy xz", "yx yy yz", "zx zy zz"))
+    )
+    scale = 1.0 / np.where(depth > NEAR, depth, 1.0)
+    u, v = x * scale, y * scale
+    rects = np.stack([u.min(axis=2), u.max(axis=2), v.min(axis=2), v.max(axis=2)], axis=-1)
     rects[(depth <= NEAR).any(axis=2)] = FULL
     rects[(depth <= 0).all(axis=2)] = NONE
     return rects

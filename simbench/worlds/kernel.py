@@ -145,14 +145,16 @@ def _make_entries(stamp):
     """Entry points whose disk cache is keyed by `stamp`: numba itself watches one source file only."""
 
     @numba.njit(cache=True, nogil=True, error_model="numpy")
-    def draw(bodies, frames, edits, chosen, first, last, us, vs, samples, pitch, rects, casts, rgb):
+    def draw(
+        bodies, frames, edits, chosen, first, last, us, vs, samples, pitch, rects, casts, rgb, depth, ids
+    ):
         """Colour of frames chosen[first:last] into rgb[first:last]: the mean linear light of samples x
-        samples rays, then the transfer curve."""
+        samples rays, then the transfer curve. Depth and ids are kept where their arrays have frames."""
         _ = stamp
         wide = us.size
         width = wide // samples
         t, out, lit = np.empty(wide, np.float32), np.empty(wide, np.float32), np.ones(wide, np.float32)
-        ids = np.empty(wide, np.int32)
+        who = np.empty(wide, np.int32)
         row, total = np.empty((3, wide), np.float32), np.empty((3, width), np.float32)
         share = ONE / np.float32(samples * samples)
         for i in range(first, last):
@@ -160,10 +162,12 @@ def _make_entries(stamp):
             for yo in range(vs.size // samples):
                 total[:] = ZERO
                 for y in range(yo * samples, (yo + 1) * samples):
-                    _hits(bodies[f], edits, f, us, vs[y], y, rects[i], t, ids, out)
+                    _hits(bodies[f], edits, f, us, vs[y], y, rects[i], t, who, out)
                     if frames[f].shadow > ZERO:
-                        _shadows(bodies[f], edits, f, us, vs[y], y, casts[i], t, ids, lit, out)
-                    kernel_shade.row(bodies[f], frames[f], edits, f, us, vs[y], pitch, t, ids, lit, row)
+                        _shadows(bodies[f], edits, f, us, vs[y], y, casts[i], t, who, lit, out)
+                    kernel_shade.row(bodies[f], frames[f], edits, f, us, vs[y], pitch, t, who, lit, row)
+                    if depth.shape[0] > 0:
+                        depth[i, y], ids[i, y] = t, who
                     for c in range(3):
                         for sx in range(samples):
                             for x in range(width):

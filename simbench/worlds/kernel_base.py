@@ -16,6 +16,12 @@ def jit(function):
     return numba.njit(error_model="numpy", nogil=True, **options)(function)
 
 
+def inlined(function):
+    """The same, always inlined: for what has one caller and too many arguments to pass per ray."""
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(error_model="numpy", nogil=True, forceinline=True, **options)(function)
+
+
 @jit
 def _where(condition, a, b):
     return a if condition else b

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simbench.worlds.kernel_base import F, jit
+from simbench.worlds.kernel_base import F, inlined, jit
 from simbench.worlds.kernel_march import carve_march, voxel_march
 
 PLANE, SPHERE, BOX, CAPSULE, CYLINDER, VOXELS = range(6)
@@ -79,7 +79,7 @@ def _voxel(b, px, py, pz, axis, ny, material, foot):
     return F.grain(tone, foot * TEXELS / b.sx), F.turf(material, axis, ny, height - F.floor(height), tone)
 
 
-@jit
+@inlined
 def _hit(b, edits, f, t, u, v, far, pitch, ambient, lit):
     """Linear colour of one hit; `far` is the length of the ray's direction."""
     dx = b.zx + v * b.yx + u * b.xx
@@ -101,7 +101,9 @@ def _hit(b, edits, f, t, u, v, far, pitch, ambient, lit):
                 nx = (ball.x - px) / ball.radius
                 ny = (ball.y - py) / ball.radius
                 nz = (ball.z - pz) / ball.radius
-    foot = t * pitch / F.sqrt(F.upper(-(nx * dx + ny * dy + nz * dz) / far, GRAZE))
+    foot = ZERO
+    if material > 0 or b.texture != FLAT:
+        foot = t * pitch / F.sqrt(F.upper(-(nx * dx + ny * dy + nz * dz) / far, GRAZE))
     r, g, c = b.r0, b.g0, b.b0
     if wall >= 0:
         r, g, c = b.r2, b.g2, b.b2
@@ -129,24 +131,43 @@ def _hit(b, edits, f, t, u, v, far, pitch, ambient, lit):
 
 
 @jit
-def row(bodies, frame, edits, f, us, v, pitch, t, ids, lit, out):
-    """Linear colour [3, W] of a row of rays."""
+def _sky(frame, us, v, x0, x1, out):
+    """Linear colour of the sky in columns x0 to x1."""
+    for x in range(x0, x1):
+        u = us[x]
+        w = F.sky_weight((frame.rz + v * frame.ry + u * frame.rx) / F.sqrt(ONE + v * v + u * u))
+        out[0, x] = F.mix(frame.r0, frame.r1, w)
+        out[1, x] = F.mix(frame.g0, frame.g1, w)
+        out[2, x] = F.mix(frame.b0, frame.b1, w)
+
+
+@jit
+def _run(b, frame, edits, f, us, v, pitch, t, lit, x0, x1, out):
+    """Linear colour of columns x0 to x1, which all show the body b."""
     fog2, ambient = frame.fog2, frame.ambient
-    for x in range(us.size):
+    for x in range(x0, x1):
         u = us[x]
         length2 = ONE + v * v + u * u
-        far = F.sqrt(length2)
-        n = ids[x]
-        if n < 0:
-            w = F.sky_weight((frame.rz + v * frame.ry + u * frame.rx) / far)
-            out[0, x] = F.mix(frame.r0, frame.r1, w)
-            out[1, x] = F.mix(frame.g0, frame.g1, w)
-            out[2, x] = F.mix(frame.b0, frame.b1, w)
-            continue
-        r, g, b = _hit(bodies[n], edits, f, t[x], u, v, far, pitch, ambient, lit[x])
+        r, g, c = _hit(b, edits, f, t[x], u, v, F.sqrt(length2), pitch, ambient, lit[x])
         if fog2 > ZERO:
             w = F.haze(fog2, t[x] * t[x] * length2)
-            r, g, b = F.mix(r, frame.r0, w), F.mix(g, frame.g0, w), F.mix(b, frame.b0, w)
+            r, g, c = F.mix(r, frame.r0, w), F.mix(g, frame.g0, w), F.mix(c, frame.b0, w)
         out[0, x] = r
         out[1, x] = g
-        out[2, x] = b
+        out[2, x] = c
+
+
+@jit
+def row(bodies, frame, edits, f, us, v, pitch, t, ids, lit, out):
+    """Linear colour [3, W] of a row of rays, one run of equal bodies after the other."""
+    x0 = 0
+    while x0 < us.size:
+        n = ids[x0]
+        x1 = x0 + 1
+        while x1 < us.size and ids[x1] == n:
+            x1 += 1
+        if n < 0:
+            _sky(frame, us, v, x0, x1, out)
+        else:
+            _run(bodies[n], frame, edits, f, us, v, pitch, t, lit, x0, x1, out)
+        x0 = x1

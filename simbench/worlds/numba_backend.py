@@ -35,21 +35,25 @@ def render(
         shadow_uv = bounds.shadow_rects(compiled)[frames]
         casts = bounds.pixel_rects(shadow_uv, width, height, samples, fine.pitch)
     rgb = np.empty((count, height, width, 3), dtype=np.uint8)
+    kept = count if truth else 0
+    depth = np.empty((kept, height, width), dtype=np.float32)
+    ids = np.empty((kept, height, width), dtype=np.int32)
+    # One ray per pixel goes through its centre, so that colour and truth are one pass.
+    once = depth[: kept if samples == 1 else 0], ids[: kept if samples == 1 else 0]
 
     def colour(a: int, b: int) -> None:
         us, vs = fine.us, fine.vs
-        kernel.draw(tb.bodies, tb.frames, edits, frames, a, b, us, vs, samples, pitch, rects, casts, rgb)
+        kernel.draw(
+            tb.bodies, tb.frames, edits, frames, a, b, us, vs, samples, pitch, rects, casts, rgb, *once
+        )
 
     _spread(colour, count, threads)
-    if not truth:
-        none = (0, height, width)
-        return Frames(rgb, np.empty(none, dtype=np.float32), np.empty(none, dtype=np.int32))
+    if samples == 1 or not truth:
+        return Frames(rgb, depth, ids)
     centre = raster(width, height, 1, compiled.tangent)
     us = np.tile(centre.us, (count, 1))
     vs = np.tile(centre.vs, (count, 1))
     single = bounds.pixel_rects(body_uv, width, height, 1, fine.pitch)
-    depth = np.empty((count, height, width), dtype=np.float32)
-    ids = np.empty((count, height, width), dtype=np.int32)
 
     def facts(a: int, b: int) -> None:
         kernel.probe(tb.bodies, edits, frames, a, b, us, vs, single, depth, ids)
