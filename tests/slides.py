@@ -14,7 +14,7 @@ COLOURS = ((205, 60, 50), (50, 90, 200), (60, 160, 70), (235, 190, 40), (150, 60
 
 @dataclass(frozen=True)
 class Slide:
-    """One thing: `start` and `velocity` in px and px/frame (x, y), `radius` px, shape disc, square or diamond."""
+    """One thing: `start` px and `velocity` px per frame (x, y), `radius` px, disc, square or diamond."""
 
     start: tuple[float, float]
     velocity: tuple[float, float]

@@ -13,7 +13,9 @@ from simbench.generators.rollout import hold, roll_out
 from simbench.video import Video
 
 
-def _answer(conditions: Sequence[Condition], predict: Callable[[Condition], np.ndarray]) -> list[Video | None]:
+def _answer(
+    conditions: Sequence[Condition], predict: Callable[[Condition], np.ndarray]
+) -> list[Video | None]:
     return [Video(predict(c), c.fps) for c in conditions]
 
 

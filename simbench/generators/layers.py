@@ -18,10 +18,10 @@ SEEN = 0.12
 
 @dataclass(frozen=True)
 class Layer:
-    """`colour` float32 [h, w, 3] levels and `alpha` float32 [h, w]: the sprite in the frame where it is seen best,
-    its corner at `corner` (x, y) px. `offsets` float64 [k, 2] (x, y) px moves it to frame t, `shown` float64
-    [k] is the share of its area that frame t shows, `mattes` float32 [k, H, W] what it covered of each pixel and
-    `seen` float32 [H, W] the most of them.
+    """`colour` float32 [h, w, 3] levels and `alpha` float32 [h, w]: the sprite in the frame where it is
+    seen best, its corner at `corner` (x, y) px. `offsets` float64 [k, 2] (x, y) px moves it to frame t,
+    `shown` float64 [k] is the share of its area that frame t shows, `mattes` float32 [k, H, W] what it
+    covered of each pixel and `seen` float32 [H, W] the most of them.
     A shadow has a `shade`: the factor by which it darkens what it falls on."""
 
     colour: np.ndarray
@@ -36,13 +36,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Chain:
-    """One thing followed through the frames: its own `mattes` float32 [k, H, W] and `velocity` px per frame."""
+    """One thing followed through the frames: its `mattes` float32 [k, H, W], `velocity` in px per frame."""
 
     mattes: np.ndarray
     velocity: np.ndarray
 
 
-def place(sprite: np.ndarray, corner: tuple[int, int], offset: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def place(
+    sprite: np.ndarray, corner: tuple[int, int], offset: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
     """float32 [H, W(, C)]: `sprite` on an empty canvas of `shape`, moved by `offset` (x, y) px, bilinear."""
     import cv2
 
@@ -155,7 +157,7 @@ def _sprite(frame: np.ndarray, matte: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _shade(frame: np.ndarray, plate: np.ndarray, matte: np.ndarray) -> float | None:
-    """The factor by which a layer darkens the plate if that is all it does: the same in all channels and places."""
+    """The factor by which a layer darkens the plate, if that is all it does and it does so everywhere."""
     inside = matte > 0.9
     if not inside.any():
         return None
@@ -250,11 +252,12 @@ def _forecast(
     inks = np.full((*shape, 3), -1, np.float32)
     paths, stuck = [], np.zeros(shape[1:], bool)
     for layer in layers:
-        own = np.stack([place(layer.alpha, layer.corner, o, (shape[1], shape[2])) > 0.02 for o in layer.offsets])
+        area = (shape[1], shape[2])
+        own = np.stack([place(layer.alpha, layer.corner, o, area) > 0.02 for o in layer.offsets])
         here = ndimage.binary_dilation(own, np.ones((1, 3, 3)))
         covered |= here
         for t, offset in enumerate(layer.offsets):
-            ink = place(layer.colour + 1, layer.corner, np.rint(offset), (shape[1], shape[2]))
+            ink = place(layer.colour + 1, layer.corner, np.rint(offset), area)
             inks[t] = np.where(ink > 0, ink - 1, inks[t])
         velocity = layer.offsets[-1] - layer.offsets[0]
         across = np.ones((3, 1)) if abs(velocity[0]) > abs(velocity[1]) else np.ones((1, 3))

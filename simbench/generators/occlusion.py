@@ -28,7 +28,7 @@ def _gap(look: np.ndarray, samples: np.ndarray) -> np.ndarray:
 
 
 def _core(evidence: np.ndarray, free: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """bool [H, W]: the evidence and a little of what lies ahead of it, clear of the edge where there is enough.
+    """bool [H, W]: the evidence and a little of what lies ahead of it, clear of the edge if enough is left.
 
     Edge pixels are mixtures with what is behind.
     """

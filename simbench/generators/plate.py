@@ -1,4 +1,4 @@
-"""What stands still in the given frames: dense optical flow, the static plate and who moves in front of it."""
+"""What stands still in the given frames: dense optical flow, the static plate, who moves in front of it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 WORKING_SIDE = 128
-"""Flow is computed with the shorter side near this many pixels: sprites of 8 px are too small for its patches."""
+"""Flow is computed with the shorter side near this many px: sprites of 8 px are too small for its patches."""
 
 
 @dataclass(frozen=True)
 class Plate:
-    """`rgb` float32 [H, W, 3], the scene without what moves; `mattes` float32 [k, H, W] in [0, 1], how much of a
-    pixel is covered by something that moves; `noise` sd of the frames in levels; `flow` float32 [k, H, W, 2]
-    pixels per frame (the last frame's is backwards in time, negated)."""
+    """`rgb` float32 [H, W, 3], the scene without what moves; `mattes` float32 [k, H, W] in [0, 1], how much
+    of a pixel is covered by something that moves; `noise` sd of the frames in levels; `flow` float32
+    [k, H, W, 2] pixels per frame (the last frame's is backwards in time, negated)."""
 
     rgb: np.ndarray
     mattes: np.ndarray
@@ -67,15 +67,15 @@ def dense_flow(frames: np.ndarray) -> np.ndarray:
     scale = scale if min(height, width) < 2 * WORKING_SIDE else WORKING_SIDE / min(height, width)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
     gain = np.array([width / size[0], height / size[1]], np.float32)
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     out = np.zeros((k, height, width, 2), np.float32)
     for view in _projections(frames):
         large = [cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in view]
         for t in range(k):
             if t < k - 1:
-                flow = dis.calc(large[t], large[t + 1], None)
+                flow = dis.calc(large[t], large[t + 1], None)  # type: ignore[call-overload]
             else:
-                flow = -dis.calc(large[t], large[t - 1], None)
+                flow = -dis.calc(large[t], large[t - 1], None)  # type: ignore[call-overload]
             flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * gain
             faster = (flow**2).sum(-1) > (out[t] ** 2).sum(-1)
             out[t][faster] = flow[faster]
@@ -113,9 +113,7 @@ def _line(vector: np.ndarray) -> np.ndarray:
     reach = int(np.ceil(np.abs(vector).max())) + 1
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
     steps = np.linspace(0.0, 1.0, 4 * reach + 1)
-    kernel[
-        np.rint(reach + steps * vector[1]).astype(int), np.rint(reach + steps * vector[0]).astype(int)
-    ] = 1
+    kernel[np.rint(reach + steps * vector[1]).astype(int), np.rint(reach + steps * vector[0]).astype(int)] = 1
     return kernel
 
 
@@ -158,7 +156,7 @@ def _close_along(region: np.ndarray, velocity: np.ndarray) -> np.ndarray:
 def _paced(frames: np.ndarray, region: np.ndarray, velocity: np.ndarray, noise: float) -> np.ndarray:
     """`velocity` with the speed at which the ends of the change travel over `region`.
 
-    Of the rear and the front end the faster one counts: what hides a mover stops an end, nothing speeds it up.
+    Of the two ends the faster one counts: what hides a mover stops an end, nothing speeds it up.
     """
     speed = float(np.hypot(*velocity))
     y, x = np.indices(region.shape)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.case import Condition
+from simbench.generators.camera import camera_step, carry_on
 
 if TYPE_CHECKING:
     from simbench.generators.layers import Layer
@@ -89,6 +90,10 @@ def roll_out(condition: Condition, highest: int = 2, hide: bool = True) -> np.nd
     start = min(len(condition.given_frames), condition.frames)
     given = condition.given_frames[:start][-MOST:]
     if len(given) < 2 or start == condition.frames:
+        return out
+    step = camera_step(given)
+    if step is not None:
+        out[start:] = carry_on(given[-1], step, condition.frames - start)
         return out
     scenery = read(given, highest, hide)
     for t in range(start, condition.frames):
