@@ -137,7 +137,7 @@ def _run(folder: Path) -> Mapping[str, Any]:
     """How to repeat the run and what it ran on; empty where run.json was not kept."""
     path = folder / "run.json"
     if not path.is_file():
-        return {}
+        return {"command": "", "versions": "", "machine": ""}
     found = json.loads(path.read_text(encoding="utf-8"))
     runtime = found.get("runtime", {})
     versions = ", ".join(f"{k} {v}" for k, v in (runtime.get("packages") or {}).items() if v is not None)

@@ -23,21 +23,20 @@ if TYPE_CHECKING:
 OTHERS = ("_target_", "_convert_", "_partial_", "_recursive_", "setting")
 
 
-def assemble(config: Any, resume: str) -> Request:
-    """Suites, baselines and everything else that `config` (a DictConfig) says; the generator stays a recipe.
+def assemble(config: Any, choice: str, out: Path, resume: str) -> Request:
+    """Suites, baselines and everything else that `config` (a DictConfig) says; the generator, whose option in
+    its group is `choice`, stays a recipe.
 
     UserError for options that are out of range or files that say nothing to build.
     """
-    from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    choice = HydraConfig.get().runtime.choices.get("generator")
     if not isinstance(plain["generator"], dict) or "_target_" not in plain["generator"]:
         raise UserError(f"generator={choice} has no _target_; its yaml must name the class to build")
     options = plain["generator"]
-    name = config.label or _generator_name(str(choice), options)
+    name = config.label or _generator_name(choice, options)
     anchors = Anchors(False, False, (), None)
     if config.anchors == "all":
         others = {k: build(v) for k, v in plain["baselines"].items() if v != options}
@@ -49,7 +48,7 @@ def assemble(config: Any, resume: str) -> Request:
         load=lambda: load(options),
         anchors=anchors,
         cheats=config.cheats,
-        out=Path(HydraConfig.get().runtime.output_dir),
+        out=out,
         store=Store(default_store() if config.store is None else Path(config.store).absolute()),
         scenes=config.cases,
         samples=config.samples,
@@ -71,18 +70,19 @@ def _generator_name(choice: str, options: Mapping[str, Any]) -> str:
     return choice if resample is None else f"{choice} resample={resample}"
 
 
-def build(options: Mapping[str, Any]) -> Any:
-    """The object that a node with a `_target_` stands for. UserError or the class's own error."""
+def build(options: Mapping[str, Any], **more: Any) -> Any:
+    """The object that a node with a `_target_` stands for. Raises what its import or its class raises."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     try:
-        return instantiate({"_convert_": "all", **options})
+        return instantiate({"_convert_": "all", **options, **more})
     except InstantiationException as error:
-        # Hydra wraps the reason in a page of its own; what the class said is its cause.
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from error
-        raise
+        # Hydra wraps the reason in a page of its own; what was raised first says it in one line.
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        raise reason from None
 
 
 def load(options: Mapping[str, Any]) -> Generator:
@@ -100,19 +100,11 @@ def load(options: Mapping[str, Any]) -> Generator:
 
 def build_suite(name: str, node: Mapping[str, Any], config: Any) -> Suite:
     """A suite with the setting that its yaml and the command line give."""
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
     if not isinstance(node, dict) or "_target_" not in node:
         raise UserError(f"suite={name} has no _target_; its yaml must name the class to build")
     setting = setting_for(node.get("setting") or {}, config)
     rest = {key: value for key, value in node.items() if key not in OTHERS}
-    try:
-        make = instantiate({"_target_": node["_target_"], "_convert_": "all", "_partial_": True, **rest})
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from error
-        raise
+    make = build({"_target_": node["_target_"], "_partial_": True, **rest})
     suite: Suite = make(setting=setting)
     return suite
 

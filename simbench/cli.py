@@ -71,11 +71,14 @@ def _through_hydra(arguments: Sequence[str], resume: str) -> int:
 
 
 def _job(config: object, resume: str) -> int:
+    from hydra.core.hydra_config import HydraConfig
+
     from simbench.assemble import assemble, open_request_engine, reporter
     from simbench.run import run
 
+    runtime = HydraConfig.get().runtime
     try:
-        request = assemble(config, resume)
+        request = assemble(config, runtime.choices["generator"], Path(runtime.output_dir), resume)
         with open_request_engine(config) as engine:
             return run(request, engine, reporter(config))
     except UserError as error:

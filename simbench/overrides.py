@@ -72,7 +72,7 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
     for position, argument in enumerate(arguments):
         match = ASSIGNMENT.fullmatch(argument)
         follows_flag = position > 0 and arguments[position - 1] in ("--config-dir", "-cd")
-        if argument.startswith("-") or follows_flag:
+        if argument.startswith(("-", "~")) or follows_flag:
             rest.append(argument)
         elif match is None:
             raise UserError(f"{argument!r} is not an option; options are key=value, see --help")

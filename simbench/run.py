@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from simbench.engine import Engine
     from simbench.suite import Suite
 
+UNKNOWN_TIME = "not known before this suite and generator have run once"
+
 COMPRESSED = 0.7
 """Largest share of its raw bytes that a stored clip was seen to take (FFV1 on noise-like looks)."""
 
@@ -117,16 +119,17 @@ def announce(request: Request, plan: Plan) -> None:
 
 
 def _time_left(request: Request, plan: Plan, known: Mapping[str, Any], missing: int) -> str:
-    seconds = missing * known["seconds"] if known.get("seconds") is not None else None
-    per_scene = [
-        request.store.known(sha(dict(suite_identity(s)))).get("scene_seconds") for s in request.suites
-    ]
-    if (seconds is None and missing) or any(s is None for s in per_scene):
-        return "not known before this suite and generator have run once"
-    scoring = sum(
-        s * len(plan.scenes[suite.name]) for s, suite in zip(per_scene, request.suites, strict=True)
-    )
-    return f"about {duration((seconds or 0.0) + scoring)}"
+    seconds = 0.0
+    if missing:
+        if known.get("seconds") is None:
+            return UNKNOWN_TIME
+        seconds += missing * float(known["seconds"])
+    for suite in request.suites:
+        per_scene = request.store.known(sha(dict(suite_identity(suite)))).get("scene_seconds")
+        if per_scene is None:
+            return UNKNOWN_TIME
+        seconds += len(plan.scenes[suite.name]) * float(per_scene)
+    return f"about {duration(seconds)}"
 
 
 def _refuse_small_disk(request: Request, missing: int) -> None:
