@@ -56,7 +56,7 @@ class Videos:
         self, conditions: Sequence[Condition], seeds: Sequence[int], samples: Sequence[int] | None = None
     ) -> list[Answer]:
         """One answer per condition; a bad file is an Invalid with its reason and spares the others."""
-        entries = self._entries()
+        entries = self.entries()
         asked = [0] * len(conditions) if samples is None else samples
         return [self._answer(c, k, entries) for c, k in zip(conditions, asked, strict=True)]
 
@@ -81,7 +81,8 @@ class Videos:
         stem = self.pattern.replace("{name}", name)
         return (stem, f"{stem}_0") if sample == 0 else (f"{stem}_{sample}",)
 
-    def _entries(self) -> dict[str, list[Path]]:
+    def entries(self) -> dict[str, list[Path]]:
+        """Files and folders of frames by their name without the ending."""
         found: dict[str, list[Path]] = {}
         for path in sorted(Path(self.dir).iterdir()):
             if path.name.startswith("."):
@@ -104,11 +105,14 @@ class Videos:
             words = paths[0].read_text(encoding="utf-8", errors="replace").split()
             return Refused(" ".join(words) or "the service declined")
         try:
-            return self._read(paths[0], condition)
+            video = self.load(paths[0], condition)
         except VideoError as error:
             return Invalid(error.reason)
+        problem = validate(video, condition)
+        return video if problem is None else Invalid(f"{paths[0].name}: {problem}")
 
-    def _read(self, path: Path, condition: Condition) -> Answer:
+    def load(self, path: Path, condition: Condition) -> Video:
+        """The clip in `path`, resampled and prepended as the options say, or VideoError."""
         rate = self.fps if self.fps is not None else condition.fps
         if self.resample is None:
             video = decode(path, fps=rate)
@@ -117,8 +121,7 @@ class Videos:
         else:
             video = decode(path, fps=rate if path.is_dir() else condition.fps, resample=True)
             video = self._resampled(video, condition, path.name)
-        problem = validate(video, condition)
-        return video if problem is None else Invalid(f"{path.name}: {problem}")
+        return video
 
     def _resampled(self, video: Video, condition: Condition, name: str) -> Video:
         frames = condition.frames - (len(condition.given_frames) if self.continuation else 0)
@@ -131,7 +134,7 @@ class Videos:
         return prepended(video, condition.given_frames) if self.continuation else video
 
     def _files(self) -> list[Path]:
-        paths = [path for group in self._entries().values() for path in group]
+        paths = [path for group in self.entries().values() for path in group]
         folders = [path for path in paths if path.is_dir()]
         inside = [f for d in folders for f in d.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
         return [path for path in paths if path.is_file()] + inside
