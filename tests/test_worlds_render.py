@@ -163,3 +163,13 @@ def test_four_rays_come_close_to_sixty_four() -> None:
             coarse = render(clip, size, size, 2, only=[8], truth=False).rgb
             errors.append(10 * np.log10(255**2 / np.mean((fine - coarse) ** 2)))
         assert np.mean(errors) >= bar, (size, errors)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("seed", range(4))
+def test_cuda_draws_what_the_cpu_draws(seed: int) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA here")
+    clip = compile_scene(random_scene(seed), 17, 8.0)
+    check_same(render(clip, 48, 32, 2), render(clip, 48, 32, 2, "torch", device="cuda"))

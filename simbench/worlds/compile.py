@@ -26,9 +26,10 @@ def _fields(names: str, kind: str) -> list[tuple[str, str]]:
 BODY = np.dtype(
     _fields("kind texture drawn carve0 carve1 stroke0 stroke1 start nx ny nz", "<i4")
     + _fields("sx sy sz ox oy oz xx xy xz yx yy yz zx zy zz lx ly lz ux uy uz", "<f4")
-    + _fields("r0 g0 b0 r1 g1 b1 r2 g2 b2 tx ty tz scale specular", "<f4")
+    + _fields("r0 g0 b0 r1 g1 b1 r2 g2 b2 tx ty tz scale specular", "<f4"),
+    align=True,
 )
-FRAME = np.dtype(_fields("rx ry rz r0 g0 b0 r1 g1 b1 ambient shadow fog2", "<f4"))
+FRAME = np.dtype(_fields("rx ry rz r0 g0 b0 r1 g1 b1 ambient shadow fog2", "<f4"), align=True)
 
 
 class Tables(NamedTuple):

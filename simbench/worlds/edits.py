@@ -14,10 +14,11 @@ NEVER = 2**30
 TEXELS = 192
 
 
-CARVE = np.dtype([("frame", "<i4"), ("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("radius", "<f4")])
+CARVE = np.dtype([("frame", "<i4"), ("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("radius", "<f4")], align=True)
 STROKE = np.dtype(
     [("axis", "<i4"), ("sign", "<f4"), ("u", "<f4"), ("v", "<f4"), ("density", "<f4"), ("side", "<f4")]
-    + [("r", "<f4"), ("g", "<f4"), ("b", "<f4")]
+    + [("r", "<f4"), ("g", "<f4"), ("b", "<f4")],
+    align=True,
 )
 
 

@@ -167,7 +167,9 @@ def _make_entries(stamp):
                         _shadows(bodies[f], edits, f, us, vs[y], y, casts[i], t, who, lit, out)
                     kernel_shade.row(bodies[f], frames[f], edits, f, us, vs[y], pitch, t, who, lit, row)
                     if depth.shape[0] > 0:
-                        depth[i, y], ids[i, y] = t, who
+                        for x in range(wide):
+                            depth[i, y, x] = t[x]
+                            ids[i, y, x] = who[x]
                     for c in range(3):
                         for sx in range(samples):
                             for x in range(width):

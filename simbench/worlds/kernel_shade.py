@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from simbench.worlds.kernel_base import F, inlined, jit
 from simbench.worlds.kernel_march import carve_march, voxel_march
 
@@ -160,7 +162,7 @@ def _run(b, frame, edits, f, us, v, pitch, t, lit, x0, x1, out):
 @jit
 def row(bodies, frame, edits, f, us, v, pitch, t, ids, lit, out):
     """Linear colour [3, W] of a row of rays, one run of equal bodies after the other."""
-    x0 = 0
+    x0 = np.int64(0)
     while x0 < us.size:
         n = ids[x0]
         x1 = x0 + 1
