@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simbench.generators.plate import dense_flow, distance, one_thread, threshold
+from simbench.generators.pixels import dense_flow, distance, one_thread, threshold
 
 LEAST = 0.4
 """Mean motion of the image corners, px per frame, below which the camera stands still."""

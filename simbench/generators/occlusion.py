@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from simbench.generators.plate import Plate, threshold
+from simbench.generators.pixels import threshold
+from simbench.generators.plate import Plate
 
 SAMPLES = 200
 """Colours kept of each side; what is rare on its side (a rail, a joint between bricks) does not decide."""

@@ -1,15 +1,14 @@
-"""What stands still in the given frames: dense optical flow, the static plate, who moves in front of it."""
+"""What stands still in the given frames: the static plate, and how much of it movers cover."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-WORKING_SIDE = 128
-"""Flow is computed with the shorter side near this many px: sprites of 8 px are too small for its patches."""
+from simbench.generators.pixels import dense_flow, distance, noise_level, one_thread, threshold
+from simbench.generators.sweep import Swept, segment, swept_regions
 
 
 @dataclass(frozen=True)
@@ -22,99 +21,6 @@ class Plate:
     mattes: np.ndarray
     noise: float
     flow: np.ndarray
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """OpenCV on one thread: the answer of its flow depends on the number of threads."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
-
-
-def noise_level(frames: np.ndarray) -> float:
-    """Sd of the noise in levels from frame differences (median absolute deviation: movers are outliers)."""
-    if len(frames) < 2:
-        return 0.0
-    return float(np.median(np.abs(np.diff(frames, axis=0))) / 0.6745 / np.sqrt(2))
-
-
-def _projections(frames: np.ndarray) -> np.ndarray:
-    """uint8 [2, k, H, W]: the two colour directions in which the frames differ the most in time."""
-    diff = np.diff(frames, axis=0).reshape(-1, 3)
-    _, axes = np.linalg.eigh(diff.T @ diff + 1e-3 * np.eye(3))
-    flat = frames @ axes[:, :0:-1]
-    low = flat.min(axis=(0, 1, 2))
-    span = max(float((flat.max(axis=(0, 1, 2)) - low).max()), 32.0)
-    return np.moveaxis((flat - low) * (255.0 / span), -1, 0).astype(np.uint8)
-
-
-def dense_flow(frames: np.ndarray) -> np.ndarray:
-    """float32 [k, H, W, 2]: DIS flow (Kroeger et al. 2016) in pixels per frame, forward in time.
-
-    Where two colour directions disagree the faster one counts: a mover without contrast in one of
-    them seems to stand still there.
-    """
-    import cv2
-
-    k, height, width = frames.shape[:3]
-    scale = min(8.0, max(1.0, WORKING_SIDE / min(height, width)))
-    scale = scale if min(height, width) < 2 * WORKING_SIDE else WORKING_SIDE / min(height, width)
-    size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    gain = np.array([width / size[0], height / size[1]], np.float32)
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    out = np.zeros((k, height, width, 2), np.float32)
-    for view in _projections(frames):
-        large = [cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in view]
-        for t in range(k):
-            if t < k - 1:
-                flow = dis.calc(large[t], large[t + 1], None)  # type: ignore[call-overload]
-            else:
-                flow = -dis.calc(large[t], large[t - 1], None)  # type: ignore[call-overload]
-            flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * gain
-            faster = (flow**2).sum(-1) > (out[t] ** 2).sum(-1)
-            out[t][faster] = flow[faster]
-    return out
-
-
-def distance(a: np.ndarray, b: np.ndarray, noise: float) -> np.ndarray:
-    """Colour distance in levels over the last axis, lightly blurred over the image when there is noise."""
-    import cv2
-
-    gap = np.sqrt(((a - b) ** 2).sum(-1))
-    if noise <= 1.0:
-        return gap
-    flat = gap.reshape(-1, *gap.shape[-2:])
-    return np.stack([cv2.GaussianBlur(g, (3, 3), 0.6) for g in flat]).reshape(gap.shape)
-
-
-def threshold(noise: float) -> float:
-    """Colour distance in levels above which two pixels differ."""
-    return max(10.0, 6.0 * noise)
-
-
-def _fill(mask: np.ndarray, radius: int) -> np.ndarray:
-    """bool [H, W]: closed with `radius` px, holes filled."""
-    from scipy import ndimage
-
-    ball = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), radius)
-    padded = np.pad(mask, radius)
-    closed = ndimage.binary_closing(padded, ball)[radius:-radius, radius:-radius]
-    return ndimage.binary_fill_holes(closed)
-
-
-def _line(vector: np.ndarray) -> np.ndarray:
-    """uint8 kernel, 1 on the segment from its centre to its centre + `vector` (x, y in px)."""
-    reach = int(np.ceil(np.abs(vector).max())) + 1
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
-    steps = np.linspace(0.0, 1.0, 4 * reach + 1)
-    kernel[np.rint(reach + steps * vector[1]).astype(int), np.rint(reach + steps * vector[0]).astype(int)] = 1
-    return kernel
 
 
 def _runs(frames: np.ndarray, limit: float, noise: float) -> tuple[np.ndarray, np.ndarray]:
@@ -133,72 +39,6 @@ def _nearest(colours: np.ndarray, samples: np.ndarray, most: int = 300) -> np.nd
     return cKDTree(samples[:: max(1, len(samples) // most)]).query(colours)[0]
 
 
-@dataclass(frozen=True)
-class Swept:
-    """A region that something moved over: bool [H, W] and its median velocity in px per frame (x, y)."""
-
-    region: np.ndarray
-    velocity: np.ndarray
-
-
-def _close_along(region: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """`region` closed along its motion: what is covered all the time lies between its two ends."""
-    import cv2
-
-    reach = min(region.shape) // 3
-    half = _line(velocity / np.hypot(*velocity) * (reach / 2))
-    kernel = half | half[::-1, ::-1]
-    padded = np.pad(region, reach).astype(np.uint8)
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)
-    return closed[reach:-reach, reach:-reach].astype(bool)
-
-
-def _paced(frames: np.ndarray, region: np.ndarray, velocity: np.ndarray, noise: float) -> np.ndarray:
-    """`velocity` with the speed at which the ends of the change travel over `region`.
-
-    Of the two ends the faster one counts: what hides a mover stops an end, nothing speeds it up.
-    """
-    speed = float(np.hypot(*velocity))
-    y, x = np.indices(region.shape)
-    along = (x * velocity[0] + y * velocity[1]) / speed
-    times, ends = [], []
-    for t in range(len(frames) - 1):
-        spot = region & (distance(frames[t], frames[t + 1], noise) > threshold(noise))
-        if spot.sum() >= 3:
-            times.append(t)
-            ends.append(np.percentile(along[spot], (3, 97)))
-    if len(times) < 3:
-        return velocity
-    pace = float(np.polyfit(times, np.array(ends), 1)[0].max())
-    return velocity * float(np.clip(pace / speed, 0.9, 1.6))
-
-
-def _swept(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Swept]:
-    """The connected regions in which anything ever changes, holes filled, and how they move."""
-    from scipy import ndimage
-
-    height, width = frames.shape[1:3]
-    limit = threshold(noise)
-    changed = distance(frames, frames[:1], noise).max(axis=0) > limit
-    changed |= distance(frames, frames[-1:], noise).max(axis=0) > limit
-    steps = distance(frames[1:], frames[:-1], noise) > limit
-    steps = np.concatenate([steps, steps[-1:]])
-    labels, count = ndimage.label(_fill(changed, max(1, min(height, width) // 24)), np.ones((3, 3)))
-    speed = np.sqrt((flow**2).sum(-1))
-    out = []
-    for i in range(1, count + 1):
-        region = labels == i
-        moving = steps & region
-        if (region & changed).sum() < max(4, height * width / 500) or not moving.any():
-            continue
-        fast = moving & (speed >= np.percentile(speed[moving], 40))
-        velocity = np.median(flow[fast], axis=0).astype(np.float64)
-        if np.hypot(*velocity) > 0.15:
-            velocity = _paced(frames, region, velocity, noise)
-            out.append(Swept(_close_along(region, velocity), velocity))
-    return out
-
-
 def _uncover(
     rgb: np.ndarray, unknown: np.ndarray, swept: Swept, frames: np.ndarray, noise: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -215,8 +55,8 @@ def _uncover(
     before, after = _runs(frames, limit, noise)
     path = swept.velocity * (len(frames) - 1)
     region = swept.region.astype(np.uint8)
-    rear = swept.region & (cv2.erode(region, _line(-path), borderValue=0) == 0)
-    last = swept.region & (cv2.erode(region, _line(-path / 2), borderValue=0) == 0)
+    rear = swept.region & (cv2.erode(region, segment(-path), borderValue=0) == 0)
+    last = swept.region & (cv2.erode(region, segment(-path / 2), borderValue=0) == 0)
     guess = np.where(rear[..., None], after, before)
     gone = np.sqrt(((before - guess) ** 2).sum(-1))
     if not last.any() or gone[last].max() <= limit:
@@ -282,7 +122,7 @@ def read_plate(frames: np.ndarray) -> Plate:
         flow = dense_flow(pixels)
         rgb = np.median(pixels, axis=0)
         unknown = np.zeros(rgb.shape[:2], bool)
-        for swept in _swept(pixels, flow, noise):
+        for swept in swept_regions(pixels, flow, noise):
             rgb, unknown = _uncover(rgb, unknown, swept, pixels, noise)
             rgb = _continue(rgb, unknown & swept.region, swept)
     mattes = np.stack([matte(f, rgb, noise) for f in pixels])
