@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +165,30 @@ def test_four_rays_come_close_to_sixty_four() -> None:
             coarse = render(clip, size, size, 2, only=[8], truth=False).rgb
             errors.append(10 * np.log10(255**2 / np.mean((fine - coarse) ** 2)))
         assert np.mean(errors) >= bar, (size, errors)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["generic", "x86-64-v3"])
+def test_other_instruction_sets_draw_the_same(cpu: str, tmp_path: Path) -> None:
+    if platform.machine() != "x86_64":
+        pytest.skip("instruction sets of x86-64")
+    code = (
+        "import hashlib; from worlds_scenes import random_scene;"
+        "from simbench.worlds.compile import compile_scene; from simbench.worlds.render import render;"
+        "h = hashlib.sha256();"
+        "r = [render(compile_scene(random_scene(s), 9, 8.0), 40, 40, 2) for s in range(4)];"
+        "[h.update(x.rgb.tobytes() + x.depth.tobytes() + x.ids.tobytes()) for x in r]; print(h.hexdigest())"
+    )
+    env = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    here = str(Path(__file__).parent)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=here, env=env, capture_output=True, text=True, check=True
+    )
+    h = hashlib.sha256()
+    for seed in range(4):
+        drawn = render(compile_scene(random_scene(seed), 9, 8.0), 40, 40, 2)
+        h.update(drawn.rgb.tobytes() + drawn.depth.tobytes() + drawn.ids.tobytes())
+    assert out.stdout.strip() == h.hexdigest()
 
 
 @pytest.mark.gpu

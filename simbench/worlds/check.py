@@ -132,6 +132,10 @@ def _paint(paint: Paint) -> None:
 def finite(scene: Scene, tables: Tables) -> None:
     """No NaN and no infinity may reach a kernel."""
     table = tables.bodies
+    whole = [name for name in table.dtype.names or () if table.dtype[name].kind == "i"]
+    if np.isfinite(table.view(np.float32).reshape(*table.shape, -1)[..., len(whole) :]).all():
+        _finite_frames(tables)
+        return
     for name in table.dtype.names or ():
         bad = ~np.isfinite(table[name])
         if bad.any():
@@ -140,6 +144,9 @@ def finite(scene: Scene, tables: Tables) -> None:
                 f"body {scene.bodies[n].name!r} or the camera is not finite in frame {frame} ({name});"
                 " look for NaN in motion, size, material, eye and target"
             )
+
+
+def _finite_frames(tables: Tables) -> None:
     for name in tables.frames.dtype.names or ():
         if not np.isfinite(tables.frames[name]).all():
             raise UserError(f"camera or light of the scene is not finite ({name}); look for NaN in them")

@@ -30,6 +30,7 @@ SKYLIGHT = f32(0.35)
 LEVEL = f32(0.25)
 FADE_FROM, FADE_SPAN = f32(1.25), f32(1.0)
 GRAZE = f32(0.03)
+EDGE = f32(0.004)
 DOT_RADIUS = f32(0.33)
 MORTAR = f32(0.06)
 UNIT16 = f32(1.0 / 65536.0)
@@ -114,7 +115,7 @@ def wave(x, foot):
     cell = floor(x)
     f = x - cell
     odd = cell - TWO * floor(cell * HALF)
-    m = lower(ONE, lower(f, ONE - f) / upper(HALF * foot, GRAZE))
+    m = lower(ONE, lower(f, ONE - f) / upper(HALF * foot, EDGE))
     return where(odd > HALF, -m, m)
 
 
@@ -142,7 +143,7 @@ def dots(x, y, z, foot):
     fy = y - floor(y) - HALF
     fz = z - floor(z) - HALF
     edge = DOT_RADIUS - sqrt(fx * fx + fy * fy + fz * fz)
-    inside = clamp01(HALF + edge / upper(foot, GRAZE))
+    inside = clamp01(HALF + edge / upper(foot, EDGE))
     return inside * fade(foot)
 
 
@@ -155,7 +156,7 @@ def brick(u, v, foot):
     fu = (s - column) * TWO
     fv = v - row
     edge = lower(lower(fu, TWO - fu), lower(fv, ONE - fv))
-    joint = clamp01(HALF + (MORTAR - edge) / upper(foot, GRAZE))
+    joint = clamp01(HALF + (MORTAR - edge) / upper(foot, EDGE))
     tone = hash3(integer(column), integer(row), 7)
     return joint * fade(foot), ONE + (BRICK_TONE + BRICK_SPAN * tone - ONE) * fade(foot)
 
