@@ -166,10 +166,10 @@ def read_layers(frames: np.ndarray) -> tuple[Plate, list[Layer]]:
     """
     plate = read_plate(frames)
     with one_thread():
-        layers = [read_layer(frames, plate, c) for c in chains(plate)]
+        layers = [read_layer(frames, plate, c) for c in chains(frames, plate)]
         if layers:
             plate = refine(frames, plate, *_forecast(layers, frames.shape[:3]))
-            layers = [read_layer(frames, plate, c) for c in chains(plate)]
+            layers = [read_layer(frames, plate, c) for c in chains(frames, plate)]
     return plate, layers
 
 

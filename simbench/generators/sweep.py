@@ -8,6 +8,9 @@ import numpy as np
 
 from simbench.generators.pixels import distance, threshold
 
+APART = 0.8
+"""Cosine of the angle between two motions below which they belong to two things."""
+
 
 @dataclass(frozen=True)
 class Swept:
@@ -68,6 +71,38 @@ def _paced(frames: np.ndarray, region: np.ndarray, velocity: np.ndarray, noise: 
     return velocity * float(np.clip(pace / speed, 0.9, 1.6))
 
 
+def _split(region: np.ndarray, moving: np.ndarray, flow: np.ndarray) -> list[np.ndarray]:
+    """bool [H, W] each: `region`, or its two parts if two things move over it in different directions.
+
+    Two means of the flow vectors of its pixels, each at the time when it moves the most.
+    """
+    from scipy import ndimage
+
+    weight = (flow**2).sum(-1) * moving
+    total = weight.sum(0)
+    use = region & (total > 0)
+    if use.sum() < 12:
+        return [region]
+    mean = (flow * weight[..., None]).sum(0)[use] / total[use][:, None]
+    axis = np.linalg.svd(mean - mean.mean(0), full_matrices=False)[2][0]
+    along = mean @ axis
+    ends = along <= np.percentile(along, 20), along >= np.percentile(along, 80)
+    centres = np.stack([mean[end].mean(0) for end in ends])
+    for _ in range(8):
+        nearer = np.linalg.norm(mean[:, None] - centres, axis=-1).argmin(1)
+        if nearer.min() == nearer.max():
+            return [region]
+        centres = np.stack([mean[nearer == c].mean(0) for c in (0, 1)])
+    speeds = np.linalg.norm(centres, axis=1)
+    cosine = float(centres[0] @ centres[1]) / max(float(speeds.prod()), 1e-9)
+    if cosine > APART or speeds.min() < 0.3 * speeds.max() or np.bincount(nearer).min() < 0.2 * len(nearer):
+        return [region]
+    side = np.zeros(region.shape)
+    side[use] = nearer * 2.0 - 1
+    vote = ndimage.gaussian_filter(side, max(1.0, min(region.shape) / 32))
+    return [region & (vote <= 0), region & (vote > 0)]
+
+
 def swept_regions(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Swept]:
     """The connected regions in which anything ever changes, holes filled, and how they move."""
     from scipy import ndimage
@@ -81,14 +116,15 @@ def swept_regions(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Sw
     labels, count = ndimage.label(_fill(changed, max(1, min(height, width) // 24)), np.ones((3, 3)))
     speed = np.sqrt((flow**2).sum(-1))
     out = []
-    for i in range(1, count + 1):
-        region = labels == i
-        moving = steps & region
-        if (region & changed).sum() < max(4, height * width / 500) or not moving.any():
-            continue
-        fast = moving & (speed >= np.percentile(speed[moving], 40))
-        velocity = np.median(flow[fast], axis=0).astype(np.float64)
-        if np.hypot(*velocity) > 0.15:
-            velocity = _paced(frames, region, velocity, noise)
-            out.append(Swept(_close_along(region, velocity), velocity))
+    for whole in (labels == i for i in range(1, count + 1)):
+        for region in _split(whole, steps & whole, flow):
+            moving = steps & region
+            if (region & changed).sum() < max(4, height * width / 500) or not moving.any():
+                continue
+            fast = moving & (speed >= np.percentile(speed[moving], 40))
+            velocity = np.median(flow[fast], axis=0).astype(np.float64)
+            if np.hypot(*velocity) > 0.15:
+                velocity = _paced(frames, region, velocity, noise)
+                other = whole & ~region
+                out.append(Swept(_close_along(region, velocity) & ~other, velocity))
     return out

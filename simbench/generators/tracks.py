@@ -35,40 +35,89 @@ def _centre(matte: np.ndarray) -> np.ndarray:
     return np.array([(x * matte).sum(), (y * matte).sum()]) / matte.sum()
 
 
-def chains(plate: Plate) -> list[Chain]:
+@dataclass(frozen=True)
+class _Open:
+    """A chain that may go on: its blobs by time, where it goes next and the colour of its inside."""
+
+    links: tuple[tuple[int, np.ndarray], ...]
+    velocity: np.ndarray
+    colour: np.ndarray
+
+    def grown(self, t: int, blob: np.ndarray, flow: np.ndarray, frame: np.ndarray) -> _Open:
+        """With one more blob. The colour stays that of the largest blob."""
+        velocity, colour = _blob_velocity(flow, blob), self.colour
+        if blob.sum() >= max((b.sum() for _, b in self.links), default=0.0):
+            colour = np.median(frame[blob >= min(0.9, blob.max())], axis=0)
+        return _Open((*self.links, (t, blob)), velocity, colour)
+
+    def ahead(self) -> np.ndarray:
+        """float32 [H, W]: the last blob, moved on by a frame."""
+        import cv2
+
+        blob = self.links[-1][1]
+        move = np.array([[1, 0, self.velocity[0]], [0, 1, self.velocity[1]]], np.float32)
+        return cv2.warpAffine(blob, move, (blob.shape[1], blob.shape[0]))
+
+
+def _parted(blob: np.ndarray, claims: list[_Open], frame: np.ndarray, least: float) -> list[np.ndarray]:
+    """`blob` divided among those who may be in it, by their colours: things that touch are one blob."""
+    gaps = np.stack([np.sqrt(((frame - c.colour) ** 2).sum(-1)) for c in claims])
+    owner = gaps.argmin(0)
+    parts = [np.where(owner == i, blob, 0).astype(np.float32) for i in range(len(claims))]
+    return parts if all(p.sum() >= least for p in parts) else [blob]
+
+
+def _separate(
+    blobs: list[np.ndarray], open_: list[_Open], frame: np.ndarray, least: float
+) -> list[np.ndarray]:
+    out = []
+    hopes = [c.ahead() for c in open_]
+    for blob in blobs:
+        claims = [c for c, h in zip(open_, hopes, strict=True) if np.minimum(h, blob).sum() > 0.25 * h.sum()]
+        colours = [c.colour for c in claims]
+        apart = len(claims) == 2 and float(np.linalg.norm(colours[0] - colours[1])) > 40
+        out += _parted(blob, claims, frame, least) if apart else [blob]
+    return out
+
+
+def _matches(open_: list[_Open], blobs: list[np.ndarray]) -> dict[int, int]:
+    """Which blob each open chain goes on with: the nearest pairs first."""
+    pairs = []
+    for i, chain in enumerate(open_):
+        last = chain.links[-1][1]
+        for j, blob in enumerate(blobs):
+            gap = float(np.hypot(*(_centre(last) + chain.velocity - _centre(blob))))
+            if gap < 0.6 * np.sqrt(last.sum()) + 1.0:
+                pairs.append((gap, i, j))
+    found: dict[int, int] = {}
+    for _, i, j in sorted(pairs):
+        if i not in found and j not in found.values():
+            found[i] = j
+    return found
+
+
+def chains(frames: np.ndarray, plate: Plate) -> list[Chain]:
     """Blobs linked from frame to frame by where the flow takes them; at least two frames each."""
     height, width = plate.rgb.shape[:2]
     least = max(3.0, height * width / 500)
-    open_: list[tuple[int, list[tuple[int, np.ndarray]], np.ndarray]] = []
-    done = []
+    open_: list[_Open] = []
+    done: list[_Open] = []
     for t, matte in enumerate(plate.mattes):
-        blobs = _blobs(matte, least)
-        pairs = []
-        for i, (_, links, velocity) in enumerate(open_):
-            for j, blob in enumerate(blobs):
-                reach = 0.6 * np.sqrt(links[-1][1].sum()) + 1.0
-                gap = float(np.hypot(*(_centre(links[-1][1]) + velocity - _centre(blob))))
-                if gap < reach:
-                    pairs.append((gap, i, j))
-        taken_i: dict[int, int] = {}
-        for _, i, j in sorted(pairs):
-            if i not in taken_i and j not in taken_i.values():
-                taken_i[i] = j
-        done += [c for i, c in enumerate(open_) if i not in taken_i]
-        grown = [
-            (open_[i][0], open_[i][1] + [(t, blobs[j])], _blob_velocity(plate.flow[t], blobs[j]))
-            for i, j in taken_i.items()
-        ]
-        fresh = [j for j in range(len(blobs)) if j not in taken_i.values()]
-        open_ = grown + [(t, [(t, blobs[j])], _blob_velocity(plate.flow[t], blobs[j])) for j in fresh]
-    return [_closed(links, plate) for _, links, _ in done + open_ if len(links) > 1]
+        blobs = _separate(_blobs(matte, least), open_, frames[t], least)
+        found = _matches(open_, blobs)
+        done += [c for i, c in enumerate(open_) if i not in found]
+        grown = [open_[i].grown(t, blobs[j], plate.flow[t], frames[t]) for i, j in found.items()]
+        fresh = [b for j, b in enumerate(blobs) if j not in found.values()]
+        new = _Open((), np.zeros(2), np.zeros(3))
+        open_ = grown + [new.grown(t, b, plate.flow[t], frames[t]) for b in fresh]
+    return [_closed(c.links, plate) for c in done + open_ if len(c.links) > 1]
 
 
 def _blob_velocity(flow: np.ndarray, blob: np.ndarray) -> np.ndarray:
     return np.median(flow[blob > 0.5], axis=0) if (blob > 0.5).any() else np.zeros(2)
 
 
-def _closed(links: list[tuple[int, np.ndarray]], plate: Plate) -> Chain:
+def _closed(links: tuple[tuple[int, np.ndarray], ...], plate: Plate) -> Chain:
     mattes = np.zeros_like(plate.mattes)
     speeds = []
     best = max(blob.sum() for _, blob in links)
