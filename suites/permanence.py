@@ -96,6 +96,7 @@ class Permanence:
                 f"{self.setting.name()}: nothing is left to judge after the exit; use more frames"
             )
         truth = trials.read(bench, bench.truth.astype(np.uint8), self.context)
+        window = trials.expect(bench, truth, window)
 
         def score(video: Video) -> Measures:
             reading = trials.read(bench, video.frames, self.context)
@@ -111,6 +112,7 @@ class Permanence:
         measure = _stay if bench.layout.post is not None else _return
         context = bench.setting.context
         truth = trials.read(bench, np.rint(bench.truth).astype(np.uint8), context)
+        window = trials.expect(bench, truth, window)
         reading = trials.read(bench, video.frames, context)
         return {**measure(bench, truth, reading, window), "drift": reading.drift, "undecided": 0.0}
 
@@ -299,5 +301,5 @@ def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
         if values:
             out[name] = float(np.mean(values))
     for name in COUNTS:
-        out[name] = float(sum(r.measures.get(name, 0.0) for r in read))
+        out[name] = float(sum(r.measures.get(name, 0.0) for r in shown))
     return out

@@ -102,44 +102,56 @@ def pixels_of(points: np.ndarray, setting: Setting) -> np.ndarray:
 
 
 def _coverage(
-    scene: Scene, setting: Setting, frames: Sequence[int] | None, wanted: Sequence[int]
-) -> np.ndarray:
-    """Soft share of each pixel that shows one of the `wanted` bodies, float32 [T, H, W]."""
+    scene: Scene, setting: Setting, frames: Sequence[int] | None, groups: Sequence[Sequence[int]]
+) -> list[np.ndarray]:
+    """Soft share of each pixel that shows one of the bodies of a group: per group float32 [T, H, W]."""
     from simbench.worlds.compile import compile_scene
     from simbench.worlds.render import render
 
     compiled = compile_scene(scene, setting.frames, setting.fps)
     ids = render(compiled, 3 * setting.width, 3 * setting.height, 1, only=frames).ids
-    hit = np.isin(ids, wanted).astype(np.float32)
-    return hit.reshape(len(ids), setting.height, 3, setting.width, 3).mean(axis=(2, 4))
+    out = []
+    for group in groups:
+        hit = np.isin(ids, group).astype(np.float32)
+        out.append(hit.reshape(len(ids), setting.height, 3, setting.width, 3).mean(axis=(2, 4)))
+    return out
 
 
 def _seen(empty: Scene, setting: Setting, frames: Sequence[int] | None) -> np.ndarray:
     screens = [i for i, body in enumerate(empty.bodies) if body.role == "occluder"]
-    return 1.0 - _coverage(empty, setting, frames, screens)
+    if not screens:
+        return np.ones((1, setting.height, setting.width), np.float32)
+    return 1.0 - _coverage(empty, setting, frames, [screens])[0]
 
 
 def _looks(
     layout: Layout, setting: Setting
 ) -> tuple[tuple[dict[str, np.ndarray], ...], tuple[dict[str, Sprite], ...]]:
     """Silhouettes and re-rendered looks of every object in every shape, centred on odd patches."""
-    half = int(np.ceil(0.75 * layout.diameter * setting.height)) + 1
+    half = int(np.ceil(0.6 * layout.diameter * setting.height)) + 1
     outlines: list[dict[str, np.ndarray]] = [{} for _ in layout.lanes]
     sprites: list[dict[str, Sprite]] = [{} for _ in layout.lanes]
+    spots = []
+    for lane in layout.lanes:
+        u, column = _inside(
+            *_snap(lane.u, setting.width, setting.height), half, setting.width, setting.height
+        )
+        v, row = _inside(
+            *_snap(lane.v, setting.height, -setting.height), half, setting.height, -setting.height
+        )
+        spots.append((u, v, slice(row - half, row + half + 1), slice(column - half, column + half + 1)))
     for shape in occluder.SHAPES:
-        for i, lane in enumerate(layout.lanes):
-            u, column = _snap(lane.u, setting.width, setting.height)
-            v, row = _snap(lane.v, setting.height, -setting.height)
-            u, column = _inside(u, column, half, setting.width, setting.height)
-            v, row = _inside(v, row, half, setting.height, -setting.height)
-            lanes = (dataclasses.replace(lane, shape=shape, u=u, v=v, du=0.01, dv=0.0),)
-            alone = dataclasses.replace(layout, lanes=lanes, hidden=False, post=None, cup=None)
-            scene = occluder.stage(alone)
-            mover = [k for k, body in enumerate(scene.bodies) if body.role == "mover"]
-            cover = _coverage(scene, setting, [0], mover)[0]
-            colour = render_scene(scene, setting, [0])[0].astype(np.float32)
-            window = (slice(row - half, row + half + 1), slice(column - half, column + half + 1))
-            sprites[i][shape] = _sprite(colour[window], np.ascontiguousarray(cover[window]))
+        lanes = tuple(
+            dataclasses.replace(lane, shape=shape, u=u, v=v, du=0.01, dv=0.0)
+            for lane, (u, v, _, _) in zip(layout.lanes, spots, strict=True)
+        )
+        scene = occluder.stage(dataclasses.replace(layout, lanes=lanes, hidden=False, post=None, cup=None))
+        movers = [k for k, body in enumerate(scene.bodies) if body.role == "mover"]
+        colour = render_scene(scene, setting, [0])[0].astype(np.float32)
+        covers = _coverage(scene, setting, [0], [[k] for k in movers])
+        for i, (_, _, rows, columns) in enumerate(spots):
+            cover = np.ascontiguousarray(covers[i][0][rows, columns])
+            sprites[i][shape] = _sprite(colour[rows, columns], cover)
             outlines[i][shape] = sprites[i][shape].cover
     return tuple(outlines), tuple(sprites)
 

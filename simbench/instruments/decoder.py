@@ -49,7 +49,7 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
     robustly to all frames at once. A channel that does not vary gets an offset only."""
     out = np.empty_like(plate, dtype=np.float32)
     target = np.broadcast_to(plate, frames.shape)
-    step = max(1, frames.shape[1] * frames.shape[2] * len(frames) // 6000)
+    step = max(1, frames.shape[1] * frames.shape[2] * len(frames) // 3000)
     seen = valid.reshape(-1)[::step]
     for c in range(3):
         x = target[..., c].reshape(-1)[::step][seen] / 255.0
@@ -113,7 +113,7 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
     """
     count, shades = palette.colours.shape[:2]
     difference = frames - plate
-    tolerance = max(26.0, 3.5 * _noise(difference))
+    tolerance = max(40.0, 3.5 * _noise(difference))
     best = np.full(frames.shape[:3], tolerance, np.float32)
     owner = np.full(frames.shape[:3], -1, np.int16)
     alpha = np.zeros(frames.shape[:3], np.float32)

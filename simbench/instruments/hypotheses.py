@@ -25,18 +25,20 @@ class Sprite:
 class Placement:
     """The best place of a sprite: centre (x, y) pixels, `explained` share of the sprite's energy that
     placing it takes away from the frame's distance to the plate (1: exactly this, 0 or less: not
-    here), and `left`, what remains around it as a share of the same energy."""
+    here), `left`, what remains around it as a share of the same energy, and `rest`, the same in
+    squared grey levels, comparable between sprites."""
 
     x: float
     y: float
     explained: float
     left: float
+    rest: float
 
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """`explained` float32 [H, W] for a sprite centred at each pixel, -inf where less than half of its
-    energy could be seen; `energy` float32 [H, W] the sprite's energy there."""
+    """`explained` float32 [H, W] for a sprite centred at each pixel, -inf where less than a third of it
+    could be seen; `energy` float32 [H, W] the sprite's energy there."""
 
     explained: np.ndarray
     energy: np.ndarray
@@ -86,7 +88,7 @@ def search(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, seen: np.ndarra
     energy += _correlate((seen_plate * plate).sum(axis=-1), square)
     full = float((square * ((sprite.colour - plate.mean(axis=(0, 1))) ** 2).sum(axis=-1)).sum())
     share = _correlate(seen, sprite.cover) / max(float(sprite.cover.sum()), 1e-6)
-    able = (share > 0.45) & (energy > 0.1 * full)
+    able = (share > 0.35) & (energy > 0.1 * full)
     explained = np.where(able, (gain - energy) / np.maximum(energy, 1e-3), -np.inf)
     return Hypotheses(explained.astype(np.float32), energy)
 
@@ -124,15 +126,15 @@ def refine(
     out = {}
     for name, sprite in sprites.items():
         patch = np.dstack([sprite.colour * sprite.cover[..., None], sprite.cover])
-        best = Placement(float(x), float(y), -np.inf, np.inf)
+        best = Placement(float(x), float(y), -np.inf, np.inf, np.inf)
         for dy in (-0.5, 0.0, 0.5):
             for dx in (-0.5, 0.0, 0.5):
                 placed = paste(patch, x + dx - x0, y + dy - y0, visible.shape)
                 change = visible[..., None] * (placed[..., :3] - placed[..., 3:] * ground)
                 energy = max(float((change**2).sum()), 1e-3)
                 after = float((usable[..., None] * (view - ground - change) ** 2).sum())
-                left = max(0.0, after - count * noise**2) / energy
-                if left < best.left:
-                    best = Placement(x + dx, y + dy, (before - after) / energy, left)
+                rest = max(0.0, after - count * noise**2)
+                if rest < best.rest:
+                    best = Placement(x + dx, y + dy, (before - after) / energy, rest / energy, rest)
         out[name] = best
     return out

@@ -135,31 +135,31 @@ def _find_object(
     if total < 4:
         return None
     ys, xs = np.mgrid[: share.shape[1], : share.shape[2]]
-    x0, y0 = float((share[0] * xs).sum() / total), float((share[0] * ys).sum() / total)
-    best: tuple[float, str, np.ndarray] | None = None
-    for shape in occluder.SHAPES:
+    start = np.array([float((share[0] * xs).sum() / total), float((share[0] * ys).sum() / total), 0.0, 0.0])
+
+    def cost(track: np.ndarray, outline: np.ndarray, frames: int) -> float:
+        off = 0.0
+        for t in range(frames):
+            x, y = track[0] + track[2] * t / fps, track[1] + track[3] * t / fps
+            off += float(((paste(outline, x, y, share.shape[1:]) - share[t]) ** 2 * seen[t]).sum())
+        return off
+
+    def shape_cost(shape: str) -> float:
+        steps = [(dx, dy) for dx in (-0.5, 0.0, 0.5) for dy in (-0.5, 0.0, 0.5)]
         outline = silhouette(shape, diameter)
+        return min(cost(start + np.array([dx, dy, 0.0, 0.0]), outline, 1) for dx, dy in steps)
 
-        def cost(track: np.ndarray, outline: np.ndarray = outline) -> float:
-            off = 0.0
-            for t in range(len(share)):
-                x, y = track[0] + track[2] * t / fps, track[1] + track[3] * t / fps
-                off += float(((paste(outline, x, y, share.shape[1:]) - share[t]) ** 2 * seen[t]).sum())
-            return off
-
-        for start in (-0.15, 0.15):
-            simplex = np.array([x0, y0, start * diameter * fps, 0.0]) + np.array(
-                [[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 0.1, 0], [0, 0, 0, 0.1]]
-            ) * np.array([1.0, 1.0, diameter * fps, diameter * fps])
-            options = {"initial_simplex": simplex, "maxiter": 160, "xatol": 0.01, "fatol": 1e-3}
-            fit = minimize(cost, simplex[0], method="Nelder-Mead", options=options)
-            if best is None or fit.fun < best[0]:
-                best = (float(fit.fun), shape, fit.x)
-    assert best is not None
-    _, shape, track = best
+    shape = min(occluder.SHAPES, key=shape_cost)
+    outline = silhouette(shape, diameter)
+    speeds = np.linspace(-0.35, 0.35, 15) * diameter * fps
+    start[2] = min(speeds, key=lambda speed: cost(start + np.array([0, 0, speed, 0.0]), outline, len(share)))
+    unit = np.array([0.5, 0.5, 0.03 * diameter * fps, 0.03 * diameter * fps])
+    simplex = start + np.vstack([np.zeros(4), np.diag(unit)])
+    options = {"initial_simplex": simplex, "maxiter": 120, "xatol": 0.01, "fatol": 1e-3}
+    track = minimize(cost, start, (outline, len(share)), method="Nelder-Mead", options=options).x
     if abs(track[3]) < 0.12 * abs(track[2]):
         track[3] = 0.0
-    return Seen(colour, shape, share, track, _look(given[0], silhouette(shape, diameter), track))
+    return Seen(colour, shape, share, track, _look(given[0], outline, track))
 
 
 def _look(frame: np.ndarray, outline: np.ndarray, track: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ TOLERANCE_S = 0.15
 AREA = (0.5, 1.8)
 STRETCH = 1.6
 OPACITY = 0.7
+LEFT = 0.45
+"""Share of a sprite's energy that may be left around it where the nearest hypothesis says "here"."""
 OVERLAP = 0.6
 """Soft IoU with its own silhouette below which a region is no longer the object (contours, scraps)."""
 PRESENT = 0.35
@@ -24,11 +26,13 @@ PRESENT = 0.35
 @dataclass(frozen=True)
 class Window:
     """Frames that decide: `after` [N] the frames in which each object should be out again, `hidden` [N] the
-    first frame in which it is wholly hidden, `quiet` those in which a stopped object must not be seen."""
+    first frame in which it is wholly hidden, `quiet` those in which a stopped object must not be seen,
+    `shown` [N] the first frame in which the second reader finds it again in truth (`expect`)."""
 
     after: tuple[tuple[int, ...], ...]
     hidden: tuple[int, ...]
     quiet: tuple[int, ...]
+    shown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Reading:
     """A video, read: `found` [N][T] detections per object and frame; `drift` mean displacement of the
     camera as a share of the width; `aligned` float32 [T, H, W, 3] on the plate's grid and `ground` the
     plate in the video's colours; `known` [N] the object was found before it was hidden; `tint` [3, 3]
-    takes rendered colours to the video's."""
+    takes rendered colours to the video's; `noise` standard deviation of the frames before hiding."""
 
     found: tuple[tuple[tuple[Detection, ...], ...], ...]
     drift: float
@@ -46,6 +50,7 @@ class Reading:
     size: np.ndarray
     known: np.ndarray
     tint: np.ndarray
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,10 @@ def read(bench: Bench, frames: np.ndarray, context: int) -> Reading:
         for i in range(len(share))
     )
     drift = float(registered.drift.mean())
+    noise = min(12.0, 1.48 * float(np.median(np.abs(registered.frames[shown] - start))))
     tint = hypotheses.match_colours(bench.truth[shown], registered.frames[shown])
     return Reading(
-        found, drift, registered.frames, ground, registered.valid, palette.size, palette.found, tint
+        found, drift, registered.frames, ground, registered.valid, palette.size, palette.found, tint, noise
     )
 
 
@@ -131,8 +137,7 @@ def judge_return(bench: Bench, truth: Reading, video: Reading, window: Window, i
         timing = 1.0
     else:
         timing = 0.0 if delay is None else float(np.exp(-((delay / TOLERANCE_S) ** 2)))
-    near = sum(_nearest_hypothesis(bench, video, index, t) for t in frames)
-    hit_nearest = near >= (2 * len(frames) + 2) // 3 and _on_time(bench, video, window, index)
+    hit_nearest = _returns_nearest(bench, video, frames, index) and _on_time(bench, video, window, index)
     return Return(
         hit=hit,
         hit_nearest=hit_nearest,
@@ -202,43 +207,72 @@ def _judge_frame(
     alike *= np.clip((detection.opacity - 0.5) / 0.4, 0.0, 1.0)
     alike *= np.exp(-((np.log(stretch) / np.log(STRETCH)) ** 2))
     off = distance / bench.diameter if gap is None else gap
-    score = float(alike * np.exp(-(off**2)) * min(extent, 1 / extent))
+    score = float(alike * np.exp(-(off**2)) * min(1.0, 1.2 * min(extent, 1 / extent)))
     return bool(good), 0.0 if extra else score, gap, extra
 
 
-def _nearest_hypothesis(bench: Bench, video: Reading, index: int, frame: int) -> bool:
-    """Is "the same object, within one diameter of its place" nearer to the frame than its rivals?"""
+def _returns_nearest(bench: Bench, video: Reading, frames: tuple[int, ...], index: int) -> bool:
+    """Is "the same object, within one diameter of its place" nearer to the frames than its rivals?
+
+    Place is judged frame by frame, the shape on what all frames leave over together.
+    """
+    own = bench.layout.lanes[index].shape
+    fits = [fit for t in frames if (fit := _nearest_hypothesis(bench, video, index, t)) is not None]
+    if len(fits) < (2 * len(frames) + 2) // 3:
+        return False
+    rest = {name: sum(fit[name].rest for fit in fits) for name in fits[0]}
+    return rest[own] <= min(rest.values())
+
+
+def _nearest_hypothesis(
+    bench: Bench, video: Reading, index: int, frame: int
+) -> dict[str, hypotheses.Placement] | None:
+    """Placements of the object in every shape near its place, or None where it is not there, or twice."""
     view, ground, sprites, free = _hypothesis_view(bench, video, index, frame)
     seen = bench.at(bench.seen, frame)
     own = bench.layout.lanes[index].shape
     slack = max(1, round(TOLERANCE_S * bench.setting.fps))
-    spots = bench.centres[index, max(0, frame - slack) : frame + slack + 1]
-    reach = np.zeros(seen.shape, dtype=bool)
     ys, xs = np.mgrid[: seen.shape[0], : seen.shape[1]]
-    for x, y in spots:
+    reach = np.zeros(seen.shape, dtype=bool)
+    for x, y in bench.centres[index, max(0, frame - slack) : frame + slack + 1]:
         reach |= np.hypot(xs - x, ys - y) <= bench.diameter
     searched = hypotheses.search(view, ground, sprites[own], seen)
     inside = np.where(reach, searched.explained, -np.inf)
     y, x = np.unravel_index(int(np.argmax(inside)), inside.shape)
     if inside[y, x] < 0.3:
-        return False
-    noise = 1.48 * float(np.median(np.abs(view - ground)))
-    rivals = hypotheses.refine(view, ground, sprites, seen, free, int(x), int(y), noise)
-    best = min(rivals.values(), key=lambda p: p.left)
-    fits = rivals[own].left <= best.left + 0.02 and rivals[own].explained > 0.5 and rivals[own].left < 0.45
-    elsewhere = np.where(np.hypot(xs - x, ys - y) > bench.diameter, searched.explained, -np.inf)
-    return bool(fits and elsewhere.max() < 0.55)
+        return None
+    rivals = hypotheses.refine(view, ground, sprites, seen, free, int(x), int(y), video.noise)
+    if rivals[own].explained <= 0.5 or rivals[own].left >= LEFT:
+        return None
+    taken = np.hypot(xs - x, ys - y) <= bench.diameter
+    for other in np.delete(np.arange(len(bench.cover)), index):
+        ox, oy = bench.centres[other, frame]
+        taken |= np.hypot(xs - ox, ys - oy) <= bench.diameter / 2
+    return None if np.where(taken, -np.inf, searched.explained).max() >= 0.55 else rivals
+
+
+def expect(bench: Bench, truth: Reading, window: Window) -> Window:
+    """The window with `shown`: the frame in which the nearest hypothesis first says "there" in truth."""
+    if not bench.layout.hidden:
+        return window
+    shown = tuple(_first_shown(bench, truth, window, i) for i in range(len(bench.layout.lanes)))
+    return dataclasses.replace(window, shown=shown)
+
+
+def _first_shown(bench: Bench, video: Reading, window: Window, index: int) -> int:
+    """First frame from hiding on in which the nearest hypothesis is "there"; one past the last otherwise."""
+    for t in range(window.hidden[index], window.after[index][-1] + 1):
+        if _sprite_anywhere(bench, video, index, t, None):
+            return t
+    return bench.setting.frames
 
 
 def _on_time(bench: Bench, video: Reading, window: Window, index: int) -> bool:
-    """Does the nearest hypothesis change from "nowhere" to "there" when half of the object is out?"""
+    """Does the nearest hypothesis change from "nowhere" to "there" when it does in truth?"""
     if not bench.layout.hidden:
         return True
-    fps = bench.setting.fps
-    slack = max(1, int(TOLERANCE_S * fps + 1e-6))
-    first, due = window.hidden[index], window.after[index][0]
-    shown = [t for t in range(first, due) if _sprite_anywhere(bench, video, index, t, None)]
-    return not shown or min(shown) >= due - slack - 1
+    slack = max(1, int(TOLERANCE_S * bench.setting.fps + 1e-6))
+    return abs(_first_shown(bench, video, window, index) - window.shown[index]) <= slack
 
 
 def _hypothesis_view(
@@ -295,9 +329,8 @@ def _sprite_anywhere(bench: Bench, video: Reading, index: int, frame: int, beyon
             explained = np.where(np.hypot(xs - x, ys - y) > beyond, explained, -np.inf)
         row, column = np.unravel_index(int(np.argmax(explained)), explained.shape)
         if explained[row, column] > 0.4:
-            noise = 1.48 * float(np.median(np.abs(view - ground)))
-            best = hypotheses.refine(view, ground, own, seen, free, int(column), int(row), noise)[name]
-            if best.explained > 0.5 and best.left < 0.6:
+            best = hypotheses.refine(view, ground, own, seen, free, int(column), int(row), video.noise)[name]
+            if best.explained > 0.5 and best.left < LEFT:
                 return True
     return False
 

@@ -19,7 +19,7 @@ from simbench.references import occlusion
 from simbench.suite import Reference
 from simbench.video import Video
 from simbench.worlds.families import occluder
-from simbench.worlds.families.occluder import Layout
+from simbench.worlds.families.occluder import Lane, Layout
 from simbench.worlds.scene import Curve, Scene
 
 Damage = Callable[[Layout, Setting, int, int, float], np.ndarray]
@@ -60,6 +60,13 @@ def _out(layout: Layout, setting: Setting, context: int) -> list[tuple[bool, ...
     return [tuple(t >= start for start in starts) for t in range(setting.frames)]
 
 
+def _with_lanes(layout: Layout, lanes: Sequence[Lane]) -> Scene:
+    """The stage of `layout` with its objects on other `lanes`; the rails stay where they are."""
+    scene = occluder.stage(layout)
+    moved = {b.name: b for b in occluder.stage(dataclasses.replace(layout, lanes=tuple(lanes))).movers()}
+    return scene.with_bodies(tuple(moved.get(body.name, body) for body in scene.bodies))
+
+
 def _movers_changed(scene: Scene, change: Callable[[int, Curve], Curve]) -> Scene:
     movers = [body.name for body in scene.movers()]
     return scene.with_bodies(
@@ -89,7 +96,7 @@ def place(layout: Layout, setting: Setting, context: int, seed: int, strength: f
             elif moved:
                 lane = dataclasses.replace(lane, v=lane.v - step if lane.v > 0 else lane.v + step)
             lanes.append(lane)
-        return occluder.stage(dataclasses.replace(layout, lanes=tuple(lanes)))
+        return _with_lanes(layout, lanes)
 
     return _by_frame(setting, _out(layout, setting, context), scene_of)
 
@@ -111,11 +118,11 @@ def delay(layout: Layout, setting: Setting, context: int, seed: int, strength: f
 
     def scene_of(wait: Hashable) -> Scene:
         assert isinstance(wait, tuple)
-        lanes = tuple(
-            dataclasses.replace(lane, u=lane.u - lane.du * w, v=lane.v - lane.dv * w)
-            for lane, w in zip(layout.lanes, wait, strict=True)
+        pairs = zip(layout.lanes, wait, strict=True)
+        return _with_lanes(
+            layout,
+            [dataclasses.replace(lane, u=lane.u - lane.du * w, v=lane.v - lane.dv * w) for lane, w in pairs],
         )
-        return occluder.stage(dataclasses.replace(layout, lanes=lanes))
 
     return _by_frame(setting, waits, scene_of)
 

@@ -25,10 +25,12 @@ def _hidden_frame(layout: Layout, setting: Setting, context: int) -> int:
 
 
 def _after(layout: Layout, setting: Setting, context: int, other: Layout) -> np.ndarray:
-    """Truth until the objects are hidden, another layout from then on."""
+    """Truth until the objects are hidden; from then on the same stage with another layout's objects."""
     out = render_layout(layout, setting)
     start = _hidden_frame(layout, setting, context)
-    out[start:] = render_layout(other, setting, range(start, setting.frames))
+    still = [b for b in occluder.stage(layout).bodies if b.role != "mover"]
+    scene = occluder.stage(layout).with_bodies((*still, *occluder.stage(other).movers()))
+    out[start:] = render_scene(scene, setting, range(start, setting.frames))
     return out
 
 
@@ -223,12 +225,15 @@ def bounce_back(layout: Layout, setting: Setting, context: int, seed: int) -> np
 
 
 def late(layout: Layout, setting: Setting, context: int, seed: int, seconds: float = 0.6) -> np.ndarray:
-    """Comes out `seconds` too late."""
-
-    def change(i: int, lane: Lane) -> Lane:
-        return dataclasses.replace(lane, u=lane.u - lane.du * seconds, v=lane.v - lane.dv * seconds)
-
-    return _after(layout, setting, context, _relane(layout, change))
+    """Comes out `seconds` too late, after waiting out of sight."""
+    truth = render_layout(layout, setting)
+    gone = _gone(layout, setting)
+    start = _hidden_frame(layout, setting, context)
+    wait = round(seconds * setting.fps)
+    out = truth.copy()
+    for t in range(start, setting.frames):
+        out[t] = truth[t - wait] if t - wait >= start else gone[t]
+    return out
 
 
 def in_front(layout: Layout, setting: Setting, context: int, seed: int) -> np.ndarray:
