@@ -61,6 +61,7 @@ def assemble(config: Any, choice: str, out: Path, resume: str) -> Request:
         rescore=config.rescore,
         clips=config.clips,
         resume=resume,
+        config={str(key): value for key, value in plain.items()},
     )
 
 

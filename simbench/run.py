@@ -57,6 +57,7 @@ class Request:
     rescore: bool
     clips: int
     resume: str
+    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -268,9 +269,8 @@ def _write(request: Request, results: Results) -> None:
     record = {
         "schema": 1,
         "resume": request.resume,
-        "generator": {"name": request.name, "options": dict(request.options)},
-        "seed": request.seed,
-        "samples": request.samples,
+        "config": dict(request.config),
+        "generator": request.name,
         "shard": f"{request.shard.index}/{request.shard.count}",
         "suites": {s.name: dict(suite_identity(s)) for s in request.suites},
         "runtime": {"batch": request.batch, "workers": request.workers, **provenance()},

@@ -101,7 +101,8 @@ def score_scene(task: ScoreTask) -> SceneScore:
         reader = SceneReader(task.scene, guard)
         for group, readings in groups(task):
             key = score_file_key(suite, task.scene.scene, group)
-            known = {} if task.rescore else task.store.scores(key)
+            kept = task.store.scores(key)
+            known = {} if task.rescore else kept
             new = {}
             for reading in readings:
                 case = reading.case
@@ -114,7 +115,7 @@ def score_scene(task: ScoreTask) -> SceneScore:
                     new[entry] = {"status": row.status, "reason": row.reason, "measures": dict(row.measures)}
                 rows.append(row)
             if new:
-                task.store.put_scores(key, {**known, **new})
+                task.store.put_scores(key, {**kept, **new})
     rows += [
         Row("subject", task.subject.name, o.case, o.sample, o.status, o.reason, {}, o.traceback)
         for o in task.outcomes
@@ -152,13 +153,10 @@ def groups(task: ScoreTask) -> Iterator[tuple[str, list[Reading]]]:
                 Reading("cheat", name, case, 0, f"cheat {name}", partial(_cheat, suite, name))
                 for case in cases
             ]
-    yield "anchors", references
     for name, generator in (task.anchors.baselines or {}).items():
         who = sha(dict(generator_identity(generator)))
-        yield (
-            who,
-            [Reading("baseline", name, case, 0, who, partial(_answer, generator)) for case in cases],
-        )
+        references += [Reading("baseline", name, case, 0, who, partial(_answer, generator)) for case in cases]
+    yield "anchors", references
 
 
 def _stored(store: Store, key: str, guard: Border, case: Case) -> Any:

@@ -128,6 +128,7 @@ def request(folder: Path, box: Box | None = None, **changes: Any) -> Request:
         "rescore": False,
         "clips": 0,
         "resume": "python -m simbench",
+        "config": {},
     }
     return Request(**{**values, **changes})
 
