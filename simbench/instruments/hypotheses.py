@@ -26,13 +26,14 @@ class Placement:
     """The best place of a sprite: centre (x, y) pixels, `explained` share of the sprite's energy that
     placing it takes away from the frame's distance to the plate (1: exactly this, 0 or less: not
     here), `left`, what remains around it as a share of the same energy, and `rest`, the same in
-    squared grey levels, comparable between sprites."""
+    squared grey levels, comparable between sprites; `image` [H, W, 3] is the hypothesis itself."""
 
     x: float
     y: float
     explained: float
     left: float
     rest: float
+    image: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def refine(
     out = {}
     for name, sprite in sprites.items():
         patch = np.dstack([sprite.colour * sprite.cover[..., None], sprite.cover])
-        best = Placement(float(x), float(y), -np.inf, np.inf, np.inf)
+        best = Placement(float(x), float(y), -np.inf, np.inf, np.inf, plate)
         for dy in (-0.5, 0.0, 0.5):
             for dx in (-0.5, 0.0, 0.5):
                 placed = paste(patch, x + dx - x0, y + dy - y0, visible.shape)
@@ -135,6 +136,9 @@ def refine(
                 after = float((usable[..., None] * (view - ground - change) ** 2).sum())
                 rest = max(0.0, after - count * noise**2)
                 if rest < best.rest:
-                    best = Placement(x + dx, y + dy, (before - after) / energy, rest / energy, rest)
+                    image = plate.copy()
+                    image[window] += change
+                    explained = (before - after) / energy
+                    best = Placement(x + dx, y + dy, explained, rest / energy, rest, image)
         out[name] = best
     return out

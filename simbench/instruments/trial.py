@@ -237,18 +237,20 @@ def _nearest_hypothesis(
     for x, y in bench.centres[index, max(0, frame - slack) : frame + slack + 1]:
         reach |= np.hypot(xs - x, ys - y) <= bench.diameter
     searched = hypotheses.search(view, ground, sprites[own], seen)
-    inside = np.where(reach, searched.explained, -np.inf)
-    y, x = np.unravel_index(int(np.argmax(inside)), inside.shape)
-    if inside[y, x] < 0.3:
+    likely = reach & (searched.explained > 0.3)
+    gain = np.where(likely, np.where(likely, searched.explained, 0.0) * searched.energy, -np.inf)
+    y, x = np.unravel_index(int(np.argmax(gain)), gain.shape)
+    if not np.isfinite(gain[y, x]):
         return None
     rivals = hypotheses.refine(view, ground, sprites, seen, free, int(x), int(y), video.noise)
     if rivals[own].explained <= 0.5 or rivals[own].left >= LEFT:
         return None
+    twin = hypotheses.search(view, rivals[own].image, sprites[own], seen).explained
     taken = np.hypot(xs - x, ys - y) <= bench.diameter
     for other in np.delete(np.arange(len(bench.cover)), index):
         ox, oy = bench.centres[other, frame]
         taken |= np.hypot(xs - ox, ys - oy) <= bench.diameter / 2
-    return None if np.where(taken, -np.inf, searched.explained).max() >= 0.55 else rivals
+    return None if np.where(taken, -np.inf, twin).max() >= 0.55 else rivals
 
 
 def expect(bench: Bench, truth: Reading, window: Window) -> Window:
