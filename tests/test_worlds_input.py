@@ -71,6 +71,9 @@ BAD_SCENES = {
     "ragged or empty": scene(bodies=(body(kind="voxels", voxels=(((1, 1), (1,)),)),)),
     "carries voxels": scene(bodies=(body(voxels=(((1,),),)),)),
     "not increasing": scene(bodies=(body(size=Curve((1.0, 0.0), ((0.1, 0.1, 0.1), (0.2, 0.2, 0.2)))),)),
+    "size of body 'it': times are not": scene(
+        bodies=(body(size=Curve((0.0, NAN), ((0.1, 0.1, 0.1), (0.2, 0.2, 0.2)))),)
+    ),
     "1 times and 0 values": scene(bodies=(body(size=Curve((0.0,), ())),)),
     "inside body 'it'": scene(camera=Camera(constant(0.0, 0.0, 0.1), constant(0.0, 0.0, -1.0))),
     "eye to target has length 0": scene(camera=Camera(constant(0.0, 0.0, 4.0), constant(0.0, 0.0, 4.0))),

@@ -64,6 +64,7 @@ def test_threads_chunks_and_chosen_frames_never_change_a_byte(monkeypatch: pytes
     check_same(whole, render(clip, 20, 16, 2, threads=7))
     some = render(clip, 20, 16, 2, only=[7, 0, 3])
     check_same(some, Frames(whole.rgb[[7, 0, 3]], whole.depth[[7, 0, 3]], whole.ids[[7, 0, 3]]))
+    assert render(clip, 20, 16, 2, only=[]).rgb.shape == (0, 16, 20, 3)
     monkeypatch.setattr(torch_backend, "CHUNK", 3000)
     check_same(whole, render(clip, 20, 16, 2, "torch"))
 

@@ -51,7 +51,7 @@ def _curve(curve: Curve, width: int, where: str) -> None:
         )
     if any(len(value) < width for value in curve.values):
         raise UserError(f"{where}: a value has fewer than {width} numbers; give {width}")
-    if any(b <= a for a, b in pairwise(curve.times)):
+    if any(not b > a for a, b in pairwise(curve.times)):
         raise UserError(f"{where}: times are not increasing; sort them and drop repeats")
 
 
@@ -67,7 +67,7 @@ def _body(body: Body) -> None:
     if not body.motion:
         raise UserError(f"body {body.name!r} has no motion segment; use rest(x, y, z) for a still body")
     starts = [segment.start for segment in body.motion]
-    if any(b < a for a, b in pairwise(starts)):
+    if any(not b >= a for a, b in pairwise(starts)):
         raise UserError(f"body {body.name!r} has motion segments out of order; sort them by start")
     _curve(body.size, 1 if body.kind in ("plane", "voxels") else 3, f"size of body {body.name!r}")
     for part, curve in (("colour", material.colour), ("other", material.other), ("offset", material.offset)):

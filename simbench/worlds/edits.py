@@ -67,21 +67,29 @@ def _carves(scene: Scene, fps: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows, dtype=CARVE), _spans(scene, [index[c.body] for c in carves])
 
 
+def _entry(u: np.ndarray, v: np.ndarray, ex: float, ey: float, radius: float) -> np.ndarray:
+    """Share of the way along a segment from the origin to (ex, ey) at which points come within `radius`."""
+    gap = radius * radius - (u * u + v * v)
+    a = ex * ex + ey * ey
+    if not a > 0:
+        return np.where(gap >= 0, 0.0, np.inf)
+    b = u * ex + v * ey
+    h = b * b + a * gap
+    s = (b - np.sqrt(np.maximum(h, 0.0))) / a
+    return np.where(gap >= 0, 0.0, np.where((h >= 0) & (s >= 0) & (s <= 1), s, np.inf))
+
+
 def _touched(stroke: np.ndarray, radius: float, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """First time the brush is within `radius` of each point (u, v), inf where it never is."""
-    first = np.full(u.shape, np.inf)
+    """First time the brush is within `radius` of each texel, inf where never: [len(v), len(u)]."""
+    first = np.full((len(v), len(u)), np.inf)
     for (t0, u0, v0), (t1, u1, v1) in pairwise(stroke):
-        ex, ey = u1 - u0, v1 - v0
-        px, py = u - u0, v - v0
-        a = ex * ex + ey * ey
-        gap = radius * radius - (px * px + py * py)
-        entry = np.where(gap >= 0, 0.0, np.inf)
-        if a > 0:
-            b = px * ex + py * ey
-            h = b * b + a * gap
-            s = (b - np.sqrt(np.maximum(h, 0.0))) / a
-            entry = np.where((gap < 0) & (h >= 0) & (s >= 0) & (s <= 1), s, entry)
-        first = np.minimum(first, t0 + entry * (t1 - t0) if t1 > t0 else np.where(entry < np.inf, t0, np.inf))
+        i0, i1 = np.searchsorted(u, (min(u0, u1) - radius, max(u0, u1) + radius))
+        j0, j1 = np.searchsorted(v, (min(v0, v1) - radius, max(v0, v1) + radius))
+        entry = _entry(u[None, i0:i1] - u0, v[j0:j1, None] - v0, u1 - u0, v1 - v0, radius)
+        near = np.isfinite(entry)
+        time = t0 + np.where(near, entry, 0.0) * (t1 - t0)
+        part = first[j0:j1, i0:i1]
+        part[near] = np.minimum(part, time)[near]
     return first
 
 
@@ -94,8 +102,7 @@ def _stroke(paint: Paint, fps: float) -> tuple[np.ndarray, tuple[float, ...]]:
     side = float((points[:, 1:].max(axis=0) + paint.radius - low).max())
     density = (TEXELS - 1) / side
     at = (np.arange(TEXELS) + 0.5) / density
-    u, v = np.meshgrid(low[0] + at, low[1] + at)
-    time = _touched(points, paint.radius, u, v)
+    time = _touched(points, paint.radius, low[0] + at, low[1] + at)
     frame = np.full(time.shape, NEVER, dtype=np.int32)
     known = np.isfinite(time)
     frame[known] = np.maximum(0, np.ceil(time[known] * fps - 1e-6)).astype(np.int32)
