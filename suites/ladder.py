@@ -103,14 +103,14 @@ def damage_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
     for levels in kinds.values():
         levels.sort(key=lambda level: level[0])
         first = levels[0][1].score
-        for i, (strength, found) in enumerate(levels):
+        for i, (amount, found) in enumerate(levels):
             demand, holds = "first", True
             if i > 0:
-                step = _difference(found, levels[i - 1][1])
-                demand, holds = "no rise", step[0] <= RISE * step[1] + 1e-9
+                rise, error = _difference(found, levels[i - 1][1])
+                demand, holds = "no rise", rise <= RISE * error + 1e-9
             if i == len(levels) - 1:
                 demand, holds = "no rise, below half", holds and found.score < first / 2
-            rows.append({**_row(found, demand, holds), "strength": strength})
+            rows.append({**_row(found, demand, holds), "strength": amount})
     return rows
 
 

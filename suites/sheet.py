@@ -1,0 +1,103 @@
+"""A contact sheet of the truth over every cheat of a suite, for one scene.
+
+    python -m suites.sheet suite=permanence size=64 look=rich scene=2 out=docs/sheet-permanence.png
+
+Each row is one clip: the truth and the observer first; a cheat is shown in the trial that it spoils
+(`trial=exit|stay|two|swap|container` for all rows alike).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simbench.errors import UserError
+from suites.proof import Asked, build_suite, options
+
+if TYPE_CHECKING:
+    from simbench.case import Case
+    from simbench.suite import Suite
+
+SPOILS_STAY = ("always_reappear",)
+LABEL = 116
+
+
+@dataclass
+class Options(Asked):
+    """Options of a sheet; `scene` counts from 0, `trial=auto` shows each cheat where it does harm."""
+
+    scene: int = 2
+    seed: str = "public"
+    trial: str = "auto"
+    columns: int = 7
+    out: str = "outputs/sheet.png"
+
+
+def clips(suite: Suite, scene: str, trial: str) -> list[tuple[str, np.ndarray]]:
+    """Name and frames uint8 [T, H, W, 3] of the truth of every hidden trial and of every cheat."""
+    cases = {c.tags["trial"]: c for c in suite.cases(scene) if c.tags["hidden"]}
+    if trial != "auto" and trial not in cases:
+        raise UserError(f"trial={trial} is not in scene {scene}; it has {', '.join(cases)}")
+    shown = list(cases) if trial == "auto" else [trial]
+    out = [(f"truth: {name}", suite.oracle(cases[name]).frames) for name in shown]
+    main = "exit" if trial == "auto" else trial
+    out.append((f"observer: {main}", suite.observer(cases[main].condition).frames))
+    for name, cheat in suite.cheats().items():
+        kind = "stay" if trial == "auto" and name in SPOILS_STAY else main
+        label = name.replace("_", " ")
+        out.append((label if kind == main else f"{label}: {kind}", cheat(cases[kind]).frames))
+    return out
+
+
+def sheet(rows: Sequence[tuple[str, np.ndarray]], columns: int, first: int) -> np.ndarray:
+    """uint8 [.., .., 3]: labelled rows in two blocks, `columns` frames each from frame `first` on."""
+    half = (len(rows) + 1) // 2
+    blocks = [_block(part, columns, first) for part in (rows[:half], rows[half:])]
+    height = max(len(block) for block in blocks)
+    padded = [np.pad(b, ((0, height - len(b)), (0, 0), (0, 0)), constant_values=255) for b in blocks]
+    return np.concatenate(padded, axis=1)
+
+
+def _block(rows: Sequence[tuple[str, np.ndarray]], columns: int, first: int) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    from simbench.worlds.sheet import contact_sheet
+
+    strip = contact_sheet([frames[first:] for _, frames in rows], columns)
+    paper = Image.new("RGB", (strip.shape[1] + LABEL, strip.shape[0]), "white")
+    paper.paste(Image.fromarray(strip), (LABEL, 0))
+    draw = ImageDraw.Draw(paper)
+    step = strip.shape[0] / len(rows)
+    for i, (name, _) in enumerate(rows):
+        draw.text((8, i * step + step / 2 - 5), name, fill="black")
+    return np.asarray(paper)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command. 0: written, 2: it could not be."""
+    from simbench.worlds.sheet import write_png
+
+    try:
+        chosen = options(Options, arguments)
+        suite = build_suite(chosen)
+        scene = suite.scenes(chosen.scene + 1, chosen.seed)[-1]
+        first = max(0, len(_any_case(suite, scene).condition.given_frames) - 1)
+        image = sheet(clips(suite, scene, chosen.trial), chosen.columns, first)
+        write_png(Path(chosen.out), image, colours=96)
+    except UserError as error:
+        print(f"suites.sheet: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _any_case(suite: Suite, scene: str) -> Case:
+    return suite.cases(scene)[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
