@@ -52,7 +52,7 @@ def read(given: np.ndarray, setting: Setting) -> tuple[list[Seen], Layout, np.nd
     diameter = max(0.14, 8.0 / setting.height)
     shares = colour_shares(given)
     taken = np.max(list(shares.values()), axis=0) if shares else np.zeros(given.shape[:3], np.float32)
-    cup, cup_mask = _find_cup(given, taken, diameter, setting)
+    cup, cup_mask = _find_cup(given, shares, taken, diameter, setting)
     base = _empty_stage(given, np.maximum(taken, cup_mask))
     screen, hides = (None, np.zeros(base.shape[:2], bool)) if cup else _find_screen(base, diameter, setting)
     seen = 1.0 - np.maximum(cup_mask, hides.astype(np.float32)[None])
@@ -62,7 +62,7 @@ def read(given: np.ndarray, setting: Setting) -> tuple[list[Seen], Layout, np.nd
         if (found := _find_object(colour, share, given, seen, diameter * setting.height, setting.fps))
     ]
     lanes = tuple(_lane(o, setting) for o in objects)
-    post = _find_post(base, hides, setting) if cup is None else None
+    post = _find_post(base, setting) if cup is None else None
     occluded = (0.0, 0.0, -0.5, 0.5) if screen is None else screen
     layout = Layout(
         aspect=setting.width / setting.height,
@@ -87,13 +87,14 @@ def colour_shares(given: np.ndarray) -> dict[str, np.ndarray]:
     import cv2
 
     chroma = _chroma(given)
-    chroma = chroma - np.median(chroma.reshape(-1, 3), axis=0)
-    strength = np.linalg.norm(chroma, axis=-1)
+    strength = np.linalg.norm(chroma - np.median(chroma.reshape(-1, 3), axis=0), axis=-1)
     names = (*occluder.COLOURS, *occluder.TEST_COLOURS)
     hues = np.array([palette.colours("all")[n] for n in names], np.float32)
     hues -= hues.mean(axis=1, keepdims=True)
     full = np.linalg.norm(hues, axis=1)
-    likeness = (chroma @ (hues / full[:, None]).T) / np.maximum(strength, 1e-3)[..., None]
+    likeness = (chroma @ (hues / full[:, None]).T) / np.maximum(np.linalg.norm(chroma, axis=-1), 1e-3)[
+        ..., None
+    ]
     owner = np.argmax(likeness, axis=-1)
     out = {}
     for i, name in enumerate(names):
@@ -152,7 +153,8 @@ def _find_object(
     shape = min(occluder.SHAPES, key=shape_cost)
     outline = silhouette(shape, diameter)
     speeds = np.linspace(-0.35, 0.35, 15) * diameter * fps
-    start[2] = min(speeds, key=lambda speed: cost(start + np.array([0, 0, speed, 0.0]), outline, len(share)))
+    ways = [start + np.array([0.0, 0.0, s, s * slope]) for s in speeds for slope in (-0.9, 0.0, 0.9)]
+    start = min(ways, key=lambda way: cost(way, outline, len(share)))
     unit = np.array([0.5, 0.5, 0.03 * diameter * fps, 0.03 * diameter * fps])
     simplex = start + np.vstack([np.zeros(4), np.diag(unit)])
     options = {"initial_simplex": simplex, "maxiter": 120, "xatol": 0.01, "fatol": 1e-3}
@@ -208,7 +210,8 @@ def _find_screen(
     """Edges (left, right, bottom, top) of the screen in the image plane, and its pixels bool [H, W]."""
     import cv2
 
-    dark = (_darkness(base) < _screen_level(setting.look)).astype(np.uint8)
+    black = cv2.dilate(_black(base).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    dark = ((_darkness(base) < _screen_level(setting.look)) & ~black).astype(np.uint8)
     reach = max(3, int(0.5 * diameter * setting.height)) | 1
     solid = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
@@ -220,6 +223,8 @@ def _find_screen(
         return None, np.zeros(dark.shape, bool)
     inner = np.median(base[mask], axis=0)
     rows = mask.sum(axis=1) > 0.5 * mask.sum(axis=1).max()
+    if mask[rows].any(axis=0).all():
+        return None, np.zeros(dark.shape, bool)
     outer = np.median(base[rows][:, ~mask[rows].any(axis=0)], axis=(0, 1))
     axis = inner - outer
     share = np.clip(((base - outer) @ axis) / max(float(axis @ axis), 1e-3), 0.0, 1.0)
@@ -242,13 +247,19 @@ def _edges(profile: np.ndarray, core: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _find_post(base: np.ndarray, hides: np.ndarray, setting: Setting) -> tuple[float, float] | None:
+def _black(base: np.ndarray) -> np.ndarray:
+    """Pixels [H, W] as dark as the post: darker than any screen, even in shade."""
+    grey = base.mean(axis=-1)
+    black = 255.0 * sum(occluder.POST) / 3
+    return grey < 0.5 * black + 0.5 * min(0.40 * float(np.percentile(grey, 75)), 80.0)
+
+
+def _find_post(base: np.ndarray, setting: Setting) -> tuple[float, float] | None:
     """Left and right edge (image plane) of the black post where no screen hides it."""
     grey = base.mean(axis=-1)
     backdrop = float(np.percentile(grey, 75))
     black = 255.0 * sum(occluder.POST) / 3
-    limit = 0.5 * black + 0.5 * min(0.40 * backdrop, 80.0)
-    dark = (grey < limit) & ~hides
+    dark = _black(base)
     tall = dark.sum(axis=0)
     if tall.max() < max(2, 0.05 * setting.height):
         return None
@@ -272,13 +283,13 @@ class _CupTrack:
 
 
 def _find_cup(
-    given: np.ndarray, taken: np.ndarray, diameter: float, setting: Setting
+    given: np.ndarray, shares: dict[str, np.ndarray], taken: np.ndarray, diameter: float, setting: Setting
 ) -> tuple[_CupTrack | None, np.ndarray]:
     """A dark block that comes down: its height and speed in the image plane; its pixels [K, H, W]."""
     import cv2
 
     none = np.zeros(given.shape[:3], np.float32)
-    if len(given) < 2:
+    if len(given) < 2 or len(shares) != 1:
         return None, none
     reach = max(3, int(0.6 * diameter * setting.height)) | 1
     kernel = np.ones((reach, reach), np.uint8)
@@ -296,7 +307,10 @@ def _find_cup(
     path = np.array(centres)
     times = np.arange(len(path)) / setting.fps
     slope, start = np.polyfit(times, path[:, 1], 1)
-    if slope < 0.06 * setting.height:
+    first = next(iter(shares.values()))[0]
+    over = float((first * np.arange(first.shape[1])).sum() / max(float(first.sum()), 1e-3))
+    # Shadows come down too; a cup hangs right above the one object there is.
+    if slope < 0.06 * setting.height or abs(path[0, 0] - over) > 0.25 * diameter * setting.height:
         return None, none
     v = ((setting.height - 1) / 2 - start) / setting.height
     grown = np.stack([cv2.dilate(m, np.ones((3, 3), np.uint8)) for m in masks])

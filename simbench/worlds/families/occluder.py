@@ -51,6 +51,8 @@ SCREENS: dict[str, Vec] = {
 RAIL: Vec = (0.55, 0.55, 0.56)
 POST: Vec = (0.07, 0.07, 0.09)
 MARGIN = 0.08
+SUN: Vec = (-0.1, 1.0, 0.35)
+"""High, so that shadows fall on the ground and none on the backdrop tells of what is hidden."""
 DISTANCE = 8.0
 SCREEN_Z = 0.35
 POST_SHOWS = 0.11
@@ -165,7 +167,7 @@ def stage(layout: Layout) -> Scene:
     eye = _eye(layout)
     plain = layout.look == "plain"
     fov = math.degrees(2 * math.atan(0.5 / math.hypot(eye[1], eye[2])))
-    light = Light(shadow=False, ambient=1.0) if plain else Light(direction=constant(-0.35, 0.75, 0.75))
+    light = Light(shadow=False, ambient=1.0) if plain else Light(direction=constant(*SUN))
     return Scene(
         family="occluder",
         seed=layout.texture_seed,
