@@ -60,6 +60,7 @@ def assemble(config: Any, choice: str, out: Path, resume: str) -> Request:
         max_incomplete=config.max_incomplete,
         rescore=config.rescore,
         clips=config.clips,
+        exposure=config.exposure,
         resume=resume,
         config={str(key): value for key, value in plain.items()},
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+EXPOSURES = ("zero-shot", "worlds-train", "unknown")
+"""Whether a generator was trained on these worlds."""
+
 MODES = ("all", "plan", "generate", "score", "export", "list")
 
 
@@ -41,6 +44,7 @@ class RunConfig:
     out: str = "outputs"
     store: str | None = None
     label: str | None = None
+    exposure: str | None = None
     rescore: bool = False
     clips: int = 6
     report: Any = None

@@ -33,7 +33,8 @@ class Generator(Protocol):
     """`__call__` answers a batch; a frame array that is not a Video, or None for "missing", is checked
     by the runner. Optional capabilities: "loss", "roundtrip", "features", "step", and "pool" (a
     stateless CPU generator that may run in worker processes), "samples" (takes `samples=`, the index of
-    the draw asked for each condition: a generator that reads files cannot know it from a seed)."""
+    the draw asked for each condition: a generator that reads files cannot know it from a seed). An optional
+    attribute `exposure` says whether it was trained on these worlds: zero-shot, worlds-train or unknown."""
 
     capabilities: frozenset[str]
 

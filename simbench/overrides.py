@@ -14,14 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simbench.config import MODES, RunConfig
+from simbench.config import EXPOSURES, MODES, RunConfig
 from simbench.errors import UserError
 from simbench.settings import did_you_mean, one_of
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 DEFAULT_SUITE = "permanence"
 ASSIGNMENT = re.compile(r"(?P<sign>[+~]{0,2})(?P<key>[\w@/.:-]+)=(?P<value>.*)", re.S)
-CHOICES = {"mode": MODES, "anchors": ("all", "none"), "engine": ("local", "inline", "ray")}
+CHOICES = {
+    "mode": MODES,
+    "anchors": ("all", "none"),
+    "engine": ("local", "inline", "ray"),
+    "exposure": EXPOSURES,
+}
 
 
 @dataclass(frozen=True)

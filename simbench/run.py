@@ -56,6 +56,7 @@ class Request:
     max_incomplete: int
     rescore: bool
     clips: int
+    exposure: str | None
     resume: str
     config: Mapping[str, Any]
 
@@ -230,7 +231,7 @@ def run(request: Request, engine: Engine, report: Callable[[Path], str]) -> int:
     if request.mode == "plan":
         return exits.OK
     generator = request.load()
-    results = Results(exposure=getattr(generator, "exposure", "unknown"))
+    results = Results(exposure=_exposure(request, generator))
     for name, scenes in plan.scenes.items():
         results.outcomes[name] = make_videos(request, scenes, generator, engine)
     if request.mode == "generate":
@@ -243,6 +244,15 @@ def run(request: Request, engine: Engine, report: Callable[[Path], str]) -> int:
         write_clips(results.measured, results.outcomes, request.store, request.out, request.clips, engine)
     print(report(request.out), flush=True)
     return _exit_code(request, results)
+
+
+def _exposure(request: Request, generator: Generator) -> str:
+    """What the command line says, else what the generator says of itself."""
+    from simbench.config import EXPOSURES
+    from simbench.settings import one_of
+
+    said = request.exposure if request.exposure is not None else getattr(generator, "exposure", "unknown")
+    return one_of("exposure", said, EXPOSURES)
 
 
 def _score_all(request: Request, plan: Plan, results: Results, generator: Generator, engine: Engine) -> None:

@@ -102,6 +102,7 @@ def test_lists_hold_what_lies_in_a_folder_of_ones_own(
         ("permanence.setings=1", "did you mean setting?"),
         ("mode=plam", "mode=plam is not one of all, plan, generate, score, export, list; did you mean plan?"),
         ("engine=slurm", "engine=slurm is not one of local, inline, ray"),
+        ("exposure=zeroshot", "did you mean zero-shot?"),
         ("cases", "'cases' is not an option; options are key=value"),
         ("size.x=3", "unknown option size.x"),
     ],

@@ -46,6 +46,7 @@ OTHER = {
     "out": "out=elsewhere",
     "store": "store=elsewhere",
     "label": "label=mine",
+    "exposure": "exposure=worlds-train",
     "max_incomplete": "max_incomplete=9",
     "rescore": "rescore=true",
     "clips": "clips=0",

@@ -127,6 +127,7 @@ def request(folder: Path, box: Box | None = None, **changes: Any) -> Request:
         "max_incomplete": 0,
         "rescore": False,
         "clips": 0,
+        "exposure": None,
         "resume": "python -m simbench",
         "config": {},
     }

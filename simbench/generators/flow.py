@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from simbench.case import Condition
 from simbench.generators.rollout import roll_out
@@ -17,6 +17,7 @@ class Flow:
     hidden behind what hid them, in sight again beyond it. Deterministic; the seed changes nothing."""
 
     capabilities: frozenset[str] = frozenset({"pool"})
+    exposure: ClassVar[str] = "zero-shot"
 
     def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> Sequence[Video | None]:
         """One video per condition; the given frames come back as they were, grey where none is given."""
