@@ -128,6 +128,8 @@ def check_folder(
     from simbench.export import load_condition
     from simbench.generators.videos import Videos
 
+    if not folder.is_dir():
+        raise UserError(f"dir={folder} is not a folder; give the one that holds the videos")
     videos = Videos(str(folder), resample, continuation, pattern)
     entries = videos.entries()
     conditions = [load_condition(exported / name) for name in _case_names(exported)]

@@ -209,9 +209,10 @@ def _even(gray: np.ndarray) -> np.ndarray:
     corners; contrast below 6 levels, where compression lives, is not raised further."""
     import cv2
 
-    side = min(gray.shape) / 16
-    centred = gray - cv2.GaussianBlur(gray, (0, 0), side)
-    spread = np.sqrt(cv2.GaussianBlur(centred**2, (0, 0), side))
+    side = max(3, min(gray.shape) // 5)
+    centred = gray - cv2.blur(gray, (side, side))
+    # A running sum over a flat region may end a little below zero.
+    spread = np.sqrt(np.maximum(cv2.blur(centred**2, (side, side)), 0))
     return np.clip(128 + 48 * centred / np.maximum(spread, 6), 0, 255).astype(np.uint8)
 
 

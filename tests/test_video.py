@@ -259,15 +259,11 @@ class TestForeignFiles:
         assert video.lossy == lossy
         assert np.array_equal(video.frames, CLIP) or lossy
 
-    @pytest.mark.parametrize(
-        "fps", ["8", "12.5", "16", "24", "25", "30", "60", "24000/1001", "30000/1001", "7.3"]
-    )
-    @pytest.mark.parametrize(
-        ("name", "options"), [("a.mp4", ff.H264), ("a.mkv", ff.H264), ("a.webm", ff.VP9)]
-    )
-    def test_rate(self, tmp_path: Path, name: str, options: tuple[str, ...], fps: str) -> None:
+    @pytest.mark.parametrize("fps", ["8", "12.5", "16", "25", "60", "24000/1001", "30000/1001", "7.3"])
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+    def test_rate(self, tmp_path: Path, name: str, fps: str) -> None:
         top, _, bottom = fps.partition("/")
-        video = decode(ff.make(tmp_path / name, CLIP, *options, fps=fps))
+        video = decode(ff.make(tmp_path / name, CLIP, *ff.H264, fps=fps))
         assert video.fps == pytest.approx(float(top) / float(bottom or 1), rel=1e-6)
         assert len(video.frames) == 17
 
