@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from simbench.case import Setting
-from simbench.instruments import observer
+from simbench.instruments import observer, stage_reader
 from simbench.instruments.bench import Bench, coverage_of, pixels_of
 from simbench.instruments.hypotheses import Sprite
 from simbench.worlds.families import occluder
@@ -46,7 +46,7 @@ def staged(frames: np.ndarray, asked: Layout, setting: Setting) -> Bench | None:
 
 def _approach(video: np.ndarray, asked: Layout, setting: Setting) -> int:
     """Frames from the start in which at least a third of every asked object is in view."""
-    shares = observer.colour_shares(video[: setting.frames - 3])
+    shares = stage_reader.colour_shares(video[: setting.frames - 3])
     count = setting.frames
     for lane in asked.lanes:
         if lane.colour not in shares:
@@ -71,14 +71,14 @@ def _as_asked(seen: Layout, asked: Layout) -> bool:
     )
 
 
-def _bench(layout: Layout, objects: list[observer.Seen], base: np.ndarray, setting: Setting) -> Bench:
+def _bench(layout: Layout, objects: list[stage_reader.Seen], base: np.ndarray, setting: Setting) -> Bench:
     """The bench of a layout read from a video: everything composed in the video's own looks."""
     times = np.arange(setting.frames) / setting.fps
     frames = [observer.compose(layout, objects, base, t, setting) for t in times]
     plate = [observer.compose(layout, [], base, t, setting) for t in times]
     seen = np.stack([observer.visibility(layout, t, setting) for t in times])
     size = layout.diameter * setting.height
-    outlines = tuple({s: observer.silhouette(s, size) for s in occluder.SHAPES} for _ in objects)
+    outlines = tuple({s: stage_reader.silhouette(s, size) for s in occluder.SHAPES} for _ in objects)
     sprites = tuple(
         {s: Sprite(_mean_look(found.patch, outline), outline) for s, outline in outlines[i].items()}
         for i, found in enumerate(objects)

@@ -14,7 +14,7 @@ import numpy as np
 
 from simbench.case import Condition, Setting
 from simbench.errors import UserError
-from simbench.instruments import observer
+from simbench.instruments import observer, stage_reader
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Cup, Lane, Layout
@@ -140,7 +140,7 @@ def roll_out(condition: Condition, setting: Setting) -> Video:
     )
     span = told.aspect * (1 - 2 * occluder.MARGIN) - told.diameter
     if told.cup is not None and lanes:
-        base, height = observer.lift_cup(given[0], setting)
+        base, height = stage_reader.lift_cup(given[0], setting)
         lanes = tuple(
             dataclasses.replace(x, du=math.copysign(0.5 * span / told.duration, x.du)) for x in lanes
         )
