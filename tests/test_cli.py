@@ -218,10 +218,13 @@ def test_exit_codes_have_an_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGTERM, exits.TERMINATED, "terminated"), (signal.SIGINT, exits.INTERRUPTED, "interrupted")],
+    ("number", "code", "word", "pool"),
+    [
+        (signal.SIGTERM, exits.TERMINATED, "terminated", "true"),
+        (signal.SIGTERM, exits.TERMINATED, "terminated", "false"),
+        (signal.SIGINT, exits.INTERRUPTED, "interrupted", "true"),
+    ],
 )
-@pytest.mark.parametrize("pool", ["true", "false"])
 def test_signals_keep_the_work_and_say_how_to_go_on(
     tmp_path: Path, number: int, code: int, word: str, pool: str
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,14 +55,15 @@ VIDEO_STAYS = {"suites", "look", "difficulty", "prompt"}
 """A video is asked by its condition alone, and the toy's pictures and words do not know these options."""
 
 
-@pytest.fixture
-def composed(tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A function from overrides to the request they mean."""
     from hydra import compose, initialize_config_dir
 
     from simbench.assemble import assemble
 
-    conf = toy.write_config(tmp_path)
+    folder = tmp_path_factory.mktemp("composed")
+    conf = toy.write_config(folder)
 
     def make(*overrides: str) -> Request:
         arguments = rewrite([f"--config-dir={conf}", "suite=toy", "generator=box", "cases=2", *overrides])
@@ -71,11 +71,17 @@ def composed(tmp_path: Path) -> Iterator[Any]:
         search = f"hydra.searchpath=[file://{conf}]"
         config = compose("config", overrides=[search, *rest])
         choice = next(a.partition("=")[2] for a in reversed(rest) if a.startswith("generator="))
-        return assemble(config, choice, tmp_path / "out", "again")
+        return assemble(config, choice, folder / "out", "again")
 
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield make
+
+
+@pytest.fixture(scope="module")
+def base(composed: Any) -> tuple[dict[str, str], set[str]]:
+    """The keys when nothing is changed."""
+    return all_keys(composed())
 
 
 def all_keys(request: Request) -> tuple[dict[str, str], set[str]]:
@@ -96,8 +102,8 @@ def test_every_option_is_classified_and_tested() -> None:
 
 
 @pytest.mark.parametrize("option", keys.IDENTITY)
-def test_identity_options_change_every_key(composed: Any, option: str) -> None:
-    videos, scores = all_keys(composed())
+def test_identity_options_change_every_key(composed: Any, base: Any, option: str) -> None:
+    videos, scores = base
     other_videos, other_scores = all_keys(composed(OTHER[option]))
     if option not in VIDEO_STAYS:
         assert not set(videos.values()) & set(other_videos.values()), f"{option} serves another's video"
@@ -106,8 +112,8 @@ def test_identity_options_change_every_key(composed: Any, option: str) -> None:
 
 
 @pytest.mark.parametrize("option", keys.RUNTIME)
-def test_runtime_options_change_no_key(composed: Any, option: str) -> None:
-    assert all_keys(composed(OTHER[option])) == all_keys(composed())
+def test_runtime_options_change_no_key(composed: Any, base: Any, option: str) -> None:
+    assert all_keys(composed(OTHER[option])) == base
 
 
 def test_saying_the_default_changes_no_key(composed: Any) -> None:
