@@ -68,7 +68,7 @@ def silhouette(shape: str, diameter: float) -> np.ndarray:
     elif shape == "cube":
         inside = np.maximum(np.abs(x), np.abs(y)) <= 0.92 * radius
     else:
-        inside = np.abs(x) + np.abs(y) <= 0.8 * radius * math.sqrt(2)
+        inside = np.abs(x) + np.abs(y) <= 0.7 * radius * math.sqrt(2)
     size = 2 * half + 1
     return inside.reshape(size, 5, size, 5).mean(axis=(1, 3)).astype(np.float32)
 
@@ -133,7 +133,7 @@ def empty_stage(given: np.ndarray, taken: np.ndarray) -> np.ndarray:
     free = grown < 0.03
     weight = free[..., None].astype(np.float32)
     base: np.ndarray = (given * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-3)
-    hole = (~free.any(axis=0)).astype(np.uint8)
+    hole = np.asarray(~free.any(axis=0), dtype=np.uint8)
     if hole.any():
         bottom: np.ndarray = (base + 0.5).astype(np.uint8)
         mended: np.ndarray = cv2.inpaint(bottom, hole, 2, cv2.INPAINT_TELEA)
@@ -226,6 +226,8 @@ def find_post(base: np.ndarray, setting: Setting) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class CupTrack:
+    """A cup that comes down: its height v at time 0 and its speed, image heights (per second)."""
+
     v: float
     speed: float
 

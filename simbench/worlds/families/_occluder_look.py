@@ -126,7 +126,7 @@ def _post_span(layout: Layout) -> tuple[float, float]:
 def _mover(layout: Layout, lane: Lane, index: int) -> Body:
     radius = layout.diameter / 2 * shrink(lane.z)
     kind = "sphere" if lane.shape == "ball" else "box"
-    half = {"ball": radius, "cube": 0.92 * radius, "diamond": 0.8 * radius}[lane.shape]
+    half = {"ball": radius, "cube": 0.92 * radius, "diamond": 0.7 * radius}[lane.shape]
     turn: Vec = (0.0, 0.0, math.pi / 4) if lane.shape == "diamond" else (0.0, 0.0, 0.0)
     first = place(layout, lane.u, lane.v, lane.z)
     later = place(layout, lane.u + lane.du, lane.v + lane.dv, lane.z)
