@@ -121,6 +121,8 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
         if not palette.found[i]:
             continue
         for j in range(shades):
+            if j and np.abs(palette.colours[i, j] - palette.colours[i, j - 1]).max() < 4.0:
+                continue
             direction = palette.colours[i, j] - plate
             power = np.maximum((direction**2).sum(axis=-1), 1.0)
             share = np.clip((difference * direction).sum(axis=-1) / power, 0.0, 1.05)

@@ -87,11 +87,27 @@ def search(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, seen: np.ndarra
     gain -= 2 * _correlate((seen_difference * plate).sum(axis=-1), sprite.cover)
     energy += _correlate(seen, square * (sprite.colour**2).sum(axis=-1))
     energy += _correlate((seen_plate * plate).sum(axis=-1), square)
-    full = float((square * ((sprite.colour - plate.mean(axis=(0, 1))) ** 2).sum(axis=-1)).sum())
+    full = _full_energy(sprite, plate)
     share = _correlate(seen, sprite.cover) / max(float(sprite.cover.sum()), 1e-6)
     able = (share > 0.35) & (energy > 0.1 * full)
     explained = np.where(able, (gain - energy) / np.maximum(energy, 1e-3), -np.inf)
     return Hypotheses(explained.astype(np.float32), energy)
+
+
+def hopeless(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, explained: float) -> bool:
+    """Is the frame so near to the plate that no placement can explain that much of the sprite's energy?
+
+    explained = e needs 2 d.Q >= (1 + e) |Q|^2, so |d| >= (1 + e) |Q| / 2 by Cauchy and Schwarz, and
+    `search` looks at no |Q|^2 below a tenth of the whole.
+    """
+    distance = float(((frame - plate) ** 2).sum())
+    return distance < 0.1 * _full_energy(sprite, plate) * (1.0 + explained) ** 2 / 4.0
+
+
+def _full_energy(sprite: Sprite, plate: np.ndarray) -> float:
+    """|Q|^2 of a sprite in full view on the plate's mean colour."""
+    off = sprite.colour - plate.mean(axis=(0, 1))
+    return float((sprite.cover**2 * (off**2).sum(axis=-1)).sum())
 
 
 def _correlate(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from simbench.instruments import decoder, hypotheses, registration
 from simbench.instruments.bench import Bench
 from simbench.instruments.decoder import Detection
+from simbench.instruments.hypotheses import Sprite
 
 TOLERANCE_S = 0.15
 AREA = (0.5, 1.8)
@@ -39,8 +40,9 @@ class Window:
 class Reading:
     """A video, read: `found` [N][T] detections per object and frame; `drift` mean displacement of the
     camera as a share of the width; `aligned` float32 [T, H, W, 3] on the plate's grid and `ground` the
-    plate in the video's colours; `known` [N] the object was found before it was hidden; `tint` [3, 3]
-    takes rendered colours to the video's; `noise` standard deviation of the frames before hiding."""
+    plate in the video's colours; `known` [N] the object was found before it was hidden; `plate` and
+    `sprites` (per object and shape) are the re-rendered ones in the video's colours; `noise` is the
+    standard deviation of the frames before hiding."""
 
     found: tuple[tuple[tuple[Detection, ...], ...], ...]
     drift: float
@@ -49,7 +51,8 @@ class Reading:
     valid: np.ndarray
     size: np.ndarray
     known: np.ndarray
-    tint: np.ndarray
+    plate: np.ndarray
+    sprites: tuple[dict[str, Sprite], ...]
     noise: float
 
 
@@ -82,8 +85,21 @@ def read(bench: Bench, frames: np.ndarray, context: int) -> Reading:
     drift = float(registered.drift.mean())
     noise = min(12.0, 1.48 * float(np.median(np.abs(registered.frames[shown] - start))))
     tint = hypotheses.match_colours(bench.truth[shown], registered.frames[shown])
+    sprites = tuple(
+        {n: dataclasses.replace(s, colour=hypotheses.recolour(s.colour, tint)) for n, s in looks.items()}
+        for looks in bench.sprites
+    )
     return Reading(
-        found, drift, registered.frames, ground, registered.valid, palette.size, palette.found, tint, noise
+        found=found,
+        drift=drift,
+        aligned=registered.frames,
+        ground=ground,
+        valid=registered.valid,
+        size=palette.size,
+        known=palette.found,
+        plate=hypotheses.recolour(bench.plate, tint),
+        sprites=sprites,
+        noise=noise,
     )
 
 
@@ -245,11 +261,12 @@ def _nearest_hypothesis(
     rivals = hypotheses.refine(view, ground, sprites, seen, free, int(x), int(y), video.noise)
     if rivals[own].explained <= 0.5 or rivals[own].left >= LEFT:
         return None
-    twin = hypotheses.search(view, rivals[own].image, sprites[own], seen).explained
+    here = rivals[own].image
+    rest = np.where(free[..., None], view, here)
+    if hypotheses.hopeless(rest, here, sprites[own], 0.55):
+        return rivals
+    twin = hypotheses.search(rest, here, sprites[own], seen).explained
     taken = np.hypot(xs - x, ys - y) <= bench.diameter
-    for other in np.delete(np.arange(len(bench.cover)), index):
-        ox, oy = bench.centres[other, frame]
-        taken |= np.hypot(xs - ox, ys - oy) <= bench.diameter / 2
     return None if np.where(taken, -np.inf, twin).max() >= 0.55 else rivals
 
 
@@ -281,16 +298,11 @@ def _hypothesis_view(
     bench: Bench, video: Reading, index: int, frame: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, hypotheses.Sprite], np.ndarray]:
     """Frame, plate and sprites in one colour space, and the pixels that other objects leave free."""
-    ground = hypotheses.recolour(bench.at(bench.plate, frame), video.tint)
-    sprites = {
-        name: dataclasses.replace(s, colour=hypotheses.recolour(s.colour, video.tint))
-        for name, s in bench.sprites[index].items()
-    }
     others = np.delete(np.arange(len(bench.cover)), index)
     free = video.valid[frame].copy()
     for other in others:
         free &= bench.cover[other, frame] < 0.02
-    return video.aligned[frame], ground, sprites, free
+    return video.aligned[frame], bench.at(video.plate, frame), video.sprites[index], free
 
 
 def shown_while_hidden(
@@ -322,6 +334,8 @@ def _sprite_anywhere(bench: Bench, video: Reading, index: int, frame: int, beyon
     view, ground, sprites, free = _hypothesis_view(bench, video, index, frame)
     name = bench.layout.lanes[index].shape
     own = {name: sprites[name]}
+    if hypotheses.hopeless(view, ground, own[name], 0.4):
+        return False
     behind = bench.at(bench.seen, frame)
     for seen in (behind, np.ones_like(behind)):
         explained = hypotheses.search(view, ground, own[name], seen).explained
