@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,21 +133,20 @@ def check_folder(
     videos = Videos(str(folder), resample, continuation, pattern)
     entries = videos.entries()
     conditions = [load_condition(exported / name) for name in _case_names(exported)]
+    answers = {c.name: _samples(videos, c.name, entries) for c in conditions}
+    strays = sorted(set(entries) - {name for names in answers.values() for name in names})
     report: dict[str, list[Finding]] = {}
-    used: set[str] = set()
     for condition in conditions:
-        names = _samples(videos, condition.name, entries)
-        used.update(names)
+        names = answers[condition.name]
         if not names:
-            report[condition.name] = [_missing(videos, condition.name, entries)]
+            report[condition.name] = [_missing(videos, condition.name, strays)]
         for name in names:
             for path in entries[name]:
                 report[path.name] = _check_file(path, condition, videos)
             if len(entries[name]) > 1:
-                report[entries[name][0].name].append(
-                    Finding("twice", "two files for one case; keep one", "error")
-                )
-    for name in sorted(set(entries) - used):
+                twice = Finding("twice", "two files for one case; keep one", "error")
+                report[entries[name][0].name].append(twice)
+    for name in strays:
         for path in entries[name]:
             report[path.name] = [Finding("unexpected", "belongs to no exported case")]
     return report
@@ -173,9 +172,9 @@ def _samples(videos: Videos, name: str, entries: Mapping[str, Sequence[Path]]) -
     return found
 
 
-def _missing(videos: Videos, name: str, entries: Iterable[str]) -> Finding:
+def _missing(videos: Videos, name: str, strays: Sequence[str]) -> Finding:
     wanted = videos.names(name, 0)[0]
-    close = difflib.get_close_matches(wanted, list(entries), 1, 0.8)
+    close = difflib.get_close_matches(wanted, strays, 1, 0.8)
     hint = f"; there is {close[0]}" if close else ""
     return Finding(
         "missing", f"expected {wanted}.mp4 (or mkv, webm, mov, gif, a folder of frames){hint}", "error"

@@ -48,14 +48,16 @@ def detail(video: Video, asked: Condition, kind: str) -> str:
     return found.detail
 
 
-@pytest.mark.parametrize("crf", [18, 23, 28])
+@pytest.mark.parametrize(
+    "crf", [pytest.param(18, marks=pytest.mark.slow), pytest.param(23, marks=pytest.mark.slow), 28]
+)
 @pytest.mark.parametrize("seed", range(10))
 def test_clean_clips_raise_nothing(tmp_path: Path, seed: int, crf: int) -> None:
-    """30 clips: no false alarm, with five, one or no given frames."""
+    """30 clips: no false alarm, with five or no given frames."""
     size = SIZES[seed % 3]
     clip = ff.moving_shapes(17, size, size, seed=seed)
     video = through(tmp_path, clip, crf=crf)
-    for given in (5, 1, 0) if crf == 28 else (5,):
+    for given in (5, 0):
         assert check(video, condition(clip, given)) == []
 
 
@@ -72,7 +74,7 @@ def test_clean_worlds_raise_nothing(tmp_path: Path, seed: int, look: str) -> Non
         assert check(through(tmp_path, clip, crf=crf), condition(clip)) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_cut(tmp_path: Path, seed: int) -> None:
     clip, other = (ff.moving_shapes(17, 64, 64, seed=s) for s in (seed, seed + 50))
     for name, part in (("a", clip[:9]), ("b", other[9:])):
