@@ -168,34 +168,44 @@ class Judged:
     events: float | None
 
 
-def judge(case: Case, suite: Permanence, name: str, video: Video) -> Judged:
+@dataclass(frozen=True)
+class Shown:
+    """What all videos of one case are held against: the stage and the truth, uint8 [T, H, W, 3], and the
+    resting balls as bool [H, W] and uint8 [H, W, 3]."""
+
+    stage: np.ndarray
+    truth: np.ndarray
+    mask: np.ndarray
+    ball: np.ndarray
+
+    def blobs(self, frames: np.ndarray) -> list[np.ndarray]:
+        """Objects of each frame, [N, 2] each."""
+        return [blobs(f, s) for f, s in zip(frames, self.stage, strict=True)]
+
+    def counts(self, frames: np.ndarray) -> list[int]:
+        """Strong objects of each frame."""
+        return [len(blobs(f, s, STRONG)) for f, s in zip(frames, self.stage, strict=True)]
+
+    def crowd(self, frames: np.ndarray, rest: bool = True) -> list[np.ndarray]:
+        """Objects of each frame with the resting balls pasted over it."""
+        return self.blobs(np.where(self.mask[..., None], self.ball, frames) if rest else frames)
+
+
+def judge(case: Case, shown: Shown, suite: Permanence, name: str, frames: np.ndarray) -> Judged:
     """All of theirs on one video. They judge the frames after the given ones."""
-    setting, start = suite.setting, suite.context
-    stage = removed(case, setting).frames
-    truth = suite.oracle(case).frames
-    real = [blobs(f, s) for f, s in zip(truth, stage, strict=True)]
-    said = [blobs(f, s) for f, s in zip(video.frames, stage, strict=True)]
-    mask, ball = resting(case, setting)
-    with_rest = [truth.copy(), video.frames.copy()]
-    for frames in with_rest[: 1 if name == "noise" else 2]:
-        frames[:, mask] = ball[mask]
-    crowd = [[blobs(f, s) for f, s in zip(frames, stage, strict=True)][start:] for frames in with_rest]
-
-    def counts(frames: np.ndarray) -> list[int]:
-        return [len(blobs(f, s, STRONG)) for f, s in zip(frames, stage, strict=True)]
-
-    gap = np.sqrt(((truth[0].astype(np.float64) - stage[0]) ** 2).sum(-1))
-    ink = truth[0][gap >= 0.9 * gap.max()]
-    side = min(setting.width, setting.height)
+    start, side = suite.context, min(suite.setting.width, suite.setting.height)
+    said, real = shown.blobs(frames)[start:], shown.blobs(shown.truth)[start:]
+    crowd, real_crowd = shown.crowd(frames, name != "noise")[start:], shown.crowd(shown.truth)[start:]
+    gap = np.sqrt(((shown.truth[0].astype(np.float64) - shown.stage[0]) ** 2).sum(-1))
+    ink = np.median(shown.truth[0][gap >= 0.9 * gap.max()], axis=0)
+    exits = case.tags["trial"] == "exit"
     return Judged(
-        proof=worldproof_permanence(real[start:], said[start:], side),
-        proof_resting=worldproof_permanence(crowd[0], crowd[1], side),
-        drift=worldproof_drift(said[start:]),
-        composite=worldbench_composite(truth[start:], video.frames[start:]),
-        colour=worldbench_permanence(video.frames, np.median(ink, axis=0)),
-        events=dreambench_permanence(counts(truth), counts(video.frames))
-        if case.tags["trial"] == "exit"
-        else None,
+        proof=worldproof_permanence(real, said, side),
+        proof_resting=worldproof_permanence(real_crowd, crowd, side),
+        drift=worldproof_drift(said),
+        composite=worldbench_composite(shown.truth[start:], frames[start:]),
+        colour=worldbench_permanence(frames, ink),
+        events=dreambench_permanence(shown.counts(shown.truth), shown.counts(frames)) if exits else None,
     )
 
 
@@ -209,10 +219,13 @@ def compare(suite: Permanence, count: int) -> dict[str, dict[str, float]]:
             if not case.tags["hidden"] or case.tags["trial"] not in ("exit", "stay"):
                 continue
             score = suite.scorer(case)
+            shown = Shown(
+                removed(case, suite.setting).frames, suite.oracle(case).frames, *resting(case, suite.setting)
+            )
             for name, make in made.items():
                 video = make(case)
                 assert video is not None
-                judged[name].append(judge(case, suite, name, video))
+                judged[name].append(judge(case, shown, suite, name, video.frames))
                 scored[name].append(
                     CaseScore(case.id, scene, case.world_seed, case.tags, 0, "ok", "", score(video))
                 )
