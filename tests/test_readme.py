@@ -35,7 +35,7 @@ def test_the_code_in_the_readme_is_the_example() -> None:
     assert code.strip() in example, "examples/my_model.py and the README differ"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_is_left_open(page: Path) -> None:
     assert not re.findall(r"@[A-Z]+@|\?\?\?|\bTBD\b|<number>", page.read_text())
 

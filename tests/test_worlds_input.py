@@ -114,7 +114,7 @@ def test_bad_scenes_are_refused_in_one_line(words: str) -> None:
         ({"threads": 0}, "threads=0"),
         ({"backend": "opengl"}, "unknown backend 'opengl'"),
         ({"device": "cuda"}, "backend numba cannot run on device 'cuda'"),
-        ({"backend": "torch", "device": "tpu"}, "unknown device 'tpu'"),
+        pytest.param({"backend": "torch", "device": "tpu"}, "unknown device 'tpu'", marks=pytest.mark.torch),
     ],
 )
 def test_bad_orders_are_refused_in_one_line(changes: dict[str, Any], words: str) -> None:

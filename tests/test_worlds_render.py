@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from worlds_scenes import ball, plain_scene, random_scene
 
-from simbench.worlds import torch_backend
 from simbench.worlds.compile import CompiledClip, compile_scene
 from simbench.worlds.render import Frames, render, trace
 from simbench.worlds.scene import Light, Scene, constant
@@ -26,6 +25,7 @@ def check_same(a: Frames, b: Frames) -> None:
     assert np.array_equal(a.ids, b.ids)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("seed", range(8))
 def test_backends_agree_in_every_byte(seed: int) -> None:
     clip = compile_scene(random_scene(seed), 17, 8.0)
@@ -43,6 +43,7 @@ def test_random_scenes_show_every_body() -> None:
     assert seen == set(range(-1, 11))
 
 
+@pytest.mark.torch
 def test_single_rays_agree_with_both_backends_and_with_the_image() -> None:
     clip = compile_scene(random_scene(1), 17, 8.0)
     size = 16
@@ -57,6 +58,7 @@ def test_single_rays_agree_with_both_backends_and_with_the_image() -> None:
         assert np.array_equal(ids, image.ids.reshape(17, -1))
 
 
+@pytest.mark.torch
 def test_threads_chunks_and_chosen_frames_never_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     clip = compile_scene(random_scene(2), 9, 8.0)
     whole = render(clip, 20, 16, 2)
@@ -65,10 +67,11 @@ def test_threads_chunks_and_chosen_frames_never_change_a_byte(monkeypatch: pytes
     some = render(clip, 20, 16, 2, only=[7, 0, 3])
     check_same(some, Frames(whole.rgb[[7, 0, 3]], whole.depth[[7, 0, 3]], whole.ids[[7, 0, 3]]))
     assert render(clip, 20, 16, 2, only=[]).rgb.shape == (0, 16, 20, 3)
-    monkeypatch.setattr(torch_backend, "CHUNK", 3000)
+    monkeypatch.setattr("simbench.worlds.torch_backend.CHUNK", 3000)
     check_same(whole, render(clip, 20, 16, 2, "torch"))
 
 
+@pytest.mark.torch
 def test_without_truth_the_colours_stay_and_the_rest_is_empty() -> None:
     clip = compile_scene(random_scene(0), 3, 8.0)
     for backend in ("numba", "torch"):
