@@ -14,7 +14,8 @@ from simbench.video import Video
 @dataclass(frozen=True)
 class Flow:
     """Segments moving layers by dense optical flow, fits constant velocity or acceleration, and rolls out:
-    hidden behind what hid them, in sight again beyond it. Deterministic; the seed changes nothing."""
+    hidden behind what hid them, in sight again beyond it, at rest before a bar across their way.
+    Deterministic; the seed changes nothing."""
 
     capabilities: frozenset[str] = frozenset({"pool"})
     exposure: ClassVar[str] = "zero-shot"
@@ -25,4 +26,4 @@ class Flow:
 
     def identity(self) -> Mapping[str, Any]:
         """Class and version."""
-        return {"class": "simbench.generators.flow.Flow", "version": 1}
+        return {"class": "simbench.generators.flow.Flow", "version": 2}

@@ -11,6 +11,7 @@ from simbench.case import Condition
 from simbench.generators.camera import camera_step, carry_on
 
 if TYPE_CHECKING:
+    from simbench.generators.contact import Stopped
     from simbench.generators.layers import Layer
     from simbench.generators.motion import Law
     from simbench.generators.plate import Plate
@@ -38,12 +39,13 @@ class Scenery:
     """What was read: the plate, and for each layer its law and the float32 [H, W] that hides it."""
 
     plate: Plate
-    layers: tuple[tuple[Layer, Law, np.ndarray], ...]
+    layers: tuple[tuple[Layer, Law | Stopped, np.ndarray], ...]
 
 
 def read(given: np.ndarray, highest: int = 2, hide: bool = True) -> Scenery:
     """`given` uint8 [k, H, W, 3], k >= 2, to a plate and layers with laws of order `highest` at the most
     and, with `hide`, what hides them."""
+    from simbench.generators.contact import stopped
     from simbench.generators.layers import SEEN, expected, read_layers, settle
     from simbench.generators.motion import fit
     from simbench.generators.occlusion import hiding
@@ -58,6 +60,9 @@ def read(given: np.ndarray, highest: int = 2, hide: bool = True) -> Scenery:
             hides[i] = hiding(plate, missing, layer.seen > 0.9, law.velocity(len(given) - 1))
             laws[i] = settle(layer, law, hides[i])
         hides = [_inherited(layer, own, hides) for layer, own in zip(layers, hides, strict=True)]
+        last = len(given) - 1
+        held = [stopped(law, x, plate, h, last) for law, x, h in zip(laws, layers, hides, strict=True)]
+        return Scenery(plate, tuple(zip(layers, held, hides, strict=True)))
     return Scenery(plate, tuple(zip(layers, laws, hides, strict=True)))
 
 

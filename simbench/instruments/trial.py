@@ -247,6 +247,8 @@ def _nearest_hypothesis(
     view, ground, sprites, free = _hypothesis_view(bench, video, index, frame)
     seen = bench.at(bench.seen, frame)
     own = bench.layout.lanes[index].shape
+    if hypotheses.hopeless(view, ground, sprites[own], 0.3):
+        return None
     slack = max(1, round(TOLERANCE_S * bench.setting.fps))
     ys, xs = np.mgrid[: seen.shape[0], : seen.shape[1]]
     reach = np.zeros(seen.shape, dtype=bool)
