@@ -208,7 +208,9 @@ def deciding(layout: Layout, setting: Setting) -> trials.Window | None:
     silent = tuple(range(start, setting.frames)) if layout.hidden else tuple(sorted(set().union(*after)))
     if not all(after) or not silent:
         return None
-    return trials.Window(tuple(after), tuple(hidden), silent)
+    # What leaves the speed open is judged by a speed read from a few frames: half a frame more.
+    tolerance = max(trials.TOLERANCE_S, (1.0 if setting.given == "v2v" else 1.5) / fps)
+    return trials.Window(tuple(after), tuple(hidden), silent, tolerance=tolerance)
 
 
 def _agreement(pairs: Sequence[tuple[bool, bool]]) -> Measures:

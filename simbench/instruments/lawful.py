@@ -18,6 +18,8 @@ from simbench.instruments.hypotheses import Sprite
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Layout
 
+SHOWN = 0.2
+"""Share of an object that must be in view for a frame to be read."""
 READABLE = 3
 """Frames before the objects are hidden that are needed to know how they move."""
 
@@ -29,7 +31,7 @@ def staged(frames: np.ndarray, asked: Layout, setting: Setting) -> Bench | None:
     count = _approach(video, asked, setting)
     if count < READABLE:
         return None
-    objects, seen, base = observer.read(video[:count], setting)
+    objects, seen, base = observer.read(video[:count], setting, asked if setting.given == "i2v" else None)
     if not _as_asked(seen, asked):
         return None
     by_colour = {lane.colour: (found, lane) for found, lane in zip(objects, seen.lanes, strict=True)}
@@ -45,14 +47,14 @@ def staged(frames: np.ndarray, asked: Layout, setting: Setting) -> Bench | None:
 
 
 def _approach(video: np.ndarray, asked: Layout, setting: Setting) -> int:
-    """Frames from the start in which at least a third of every asked object is in view."""
+    """Frames from the start in which every asked object is in view."""
     shares = stage_reader.colour_shares(video[: setting.frames - 3])
     count = setting.frames
     for lane in asked.lanes:
         if lane.colour not in shares:
             return 0
         area = shares[lane.colour].sum(axis=(1, 2))
-        low = np.flatnonzero(area < 0.33 * area[0])
+        low = np.flatnonzero(area < SHOWN * area[0])
         count = min(count, int(low[0]) if len(low) else len(area))
     return count if asked.hidden else min(count, setting.context)
 

@@ -43,15 +43,24 @@ def roll_out(condition: Condition, setting: Setting) -> Video:
     return Video(np.stack(frames), condition.fps)
 
 
-def read(given: np.ndarray, setting: Setting) -> tuple[list[Seen], Layout, np.ndarray]:
-    """Objects, layout and the empty stage float32 [H, W, 3] from frames float32 [K, H, W, 3], 0-255."""
+def read(
+    given: np.ndarray, setting: Setting, known: Layout | None = None
+) -> tuple[list[Seen], Layout, np.ndarray]:
+    """Objects, layout and the empty stage float32 [H, W, 3] from frames float32 [K, H, W, 3], 0-255.
+
+    Where the first frame was given, the place of its screen is `known` and need not be read.
+    """
     diameter = max(0.14, 8.0 / setting.height)
     shares = colour_shares(given)
     taken = np.max(list(shares.values()), axis=0) if shares else np.zeros(given.shape[:3], np.float32)
     cup, cup_mask = find_cup(given, shares, taken, diameter, setting)
     base = empty_stage(given, np.maximum(taken, cup_mask))
-    screen, hides = (None, np.zeros(base.shape[:2], bool)) if cup else find_screen(base, diameter, setting)
-    seen = 1.0 - np.maximum(cup_mask, hides.astype(np.float32)[None])
+    screen = None if cup else find_screen(base, diameter, setting)
+    if screen is not None and known is not None and known.cup is None:
+        screen = known.screen
+    seen = 1.0 - cup_mask
+    if screen is not None:
+        seen = seen * (1.0 - _rectangle(screen, setting))[None]
     objects = [
         found
         for colour, share in shares.items()

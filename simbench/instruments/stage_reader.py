@@ -154,8 +154,8 @@ def _screen_level(look: str) -> float:
 
 def find_screen(
     base: np.ndarray, diameter: float, setting: Setting
-) -> tuple[tuple[float, float, float, float] | None, np.ndarray]:
-    """Edges (left, right, bottom, top) of the screen in the image plane, and its pixels bool [H, W]."""
+) -> tuple[float, float, float, float] | None:
+    """Edges (left, right, bottom, top) of the screen in the image plane, or None without one."""
     import cv2
 
     black = cv2.dilate(_black(base).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
@@ -164,15 +164,15 @@ def find_screen(
     solid = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
     if count < 2:
-        return None, np.zeros(dark.shape, bool)
+        return None
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     mask = labels == largest
     if mask.sum() < 0.6 * (diameter * setting.height) ** 2:
-        return None, np.zeros(dark.shape, bool)
+        return None
     inner = np.median(base[mask], axis=0)
     rows = mask.sum(axis=1) > 0.5 * mask.sum(axis=1).max()
     if mask[rows].any(axis=0).all():
-        return None, np.zeros(dark.shape, bool)
+        return None
     outer = np.median(base[rows][:, ~mask[rows].any(axis=0)], axis=(0, 1))
     axis = inner - outer
     share = np.clip(((base - outer) @ axis) / max(float(axis @ axis), 1e-3), 0.0, 1.0)
@@ -181,7 +181,7 @@ def find_screen(
     top, bottom = _edges(np.median(share[:, mask.any(axis=0)], axis=1), mask.any(axis=1))
     height, width = setting.height, setting.width
     u0, u1 = (left - width / 2) / height, (right - width / 2) / height
-    return (u0, u1, (height / 2 - bottom) / height, (height / 2 - top) / height), mask
+    return u0, u1, (height / 2 - bottom) / height, (height / 2 - top) / height
 
 
 def _edges(profile: np.ndarray, core: np.ndarray) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Cup, Lane, Layout
 
-OUT = 0.68
+OUT = 0.7
 """When objects come out, as a share of the clip."""
 LANE = re.compile(
     r"A ([a-z]+) (ball|cube|diamond) on a rail( that climbs| that falls)? in the (upper|lower|middle) part"

@@ -28,12 +28,14 @@ PRESENT = 0.35
 class Window:
     """Frames that decide: `after` [N] the frames in which each object should be out again, `hidden` [N] the
     first frame in which it is wholly hidden, `quiet` those in which a stopped object must not be seen,
-    `shown` [N] the first frame in which the second reader finds it again in truth (`expect`)."""
+    `shown` [N] the first frame in which the second reader finds it again in truth (`expect`), `tolerance`
+    seconds by which an object may be early or late."""
 
     after: tuple[tuple[int, ...], ...]
     hidden: tuple[int, ...]
     quiet: tuple[int, ...]
     shown: tuple[int, ...] = ()
+    tolerance: float = TOLERANCE_S
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def judge_return(bench: Bench, truth: Reading, video: Reading, window: Window, i
         actual = _reappears(video, window.hidden[index], index, fps)
         if expected is not None and actual is not None:
             delay = actual - expected
-    late = bench.layout.hidden and (delay is None or abs(delay) > max(TOLERANCE_S, 1.0 / fps) + 1e-6)
+    late = bench.layout.hidden and (delay is None or abs(delay) > window.tolerance + 1e-6)
     for t in frames:
         good, score, gap, extra = _judge_frame(bench, truth, video, index, t)
         passes.append(good)
@@ -292,7 +294,7 @@ def _on_time(bench: Bench, video: Reading, window: Window, index: int) -> bool:
     """Does the nearest hypothesis change from "nowhere" to "there" when it does in truth?"""
     if not bench.layout.hidden:
         return True
-    slack = max(1, int(TOLERANCE_S * bench.setting.fps + 1e-6))
+    slack = max(1, round(window.tolerance * bench.setting.fps))
     return abs(_first_shown(bench, video, window, index) - window.shown[index]) <= slack
 
 
