@@ -72,6 +72,9 @@ def stopped(law: Law, layer: Layer, plate: Plate, hides: np.ndarray, last: int) 
 
 def _bars(image: np.ndarray, hidden: np.ndarray, rows: np.ndarray, width: float, sign: float) -> list[float]:
     """Near edges (px along the way) of bars that cross the rows or, hidden there, show right beyond."""
+    # The last column of what hides is a mixture with what is behind: an edge, not a bar.
+    wide = np.pad(hidden, ((0, 0), (1, 1)))
+    hidden = hidden | wide[:, :-2] | wide[:, 2:]
     usual = np.median(image, axis=1, keepdims=True)
     off = np.linalg.norm(image - usual, axis=-1)
     odd = (off > CONTRAST) & ~hidden
