@@ -14,6 +14,8 @@ FIRST = ("S_graded", "S_open", "hiding_cost", "hit", "alarm")
 
 MOST_COLUMNS = 7
 HIDDEN = ("S", "undecided")
+ANSWERABLE = 90.0
+"""Below this score of the observer the condition does not determine the answer."""
 AGREE = 0.8
 """Kappa below which two readers do not read the same thing."""
 
@@ -77,6 +79,12 @@ def notes(block: Block) -> list[str]:
         found.append(
             f"the smallest difference from a fixed score that {subject['scenes']} scenes show"
             f" (80 % power, two-sided 5 %): {number(subject['mde'])}"
+        )
+    observer = block.row("observer")
+    if observer is not None and observer["score"] is not None and observer["score"] < ANSWERABLE:
+        found.append(
+            f"not answerable: the observer reaches {number(observer['score'])}, below {ANSWERABLE:g}; what is"
+            " given does not settle these cases, so do not rank models by them; give more frames or pixels"
         )
     for row in block.rows:
         if row["kappa"] is not None and row["kappa"] < AGREE and row["role"] != "cheat":

@@ -46,11 +46,16 @@ def smallest_difference(sd: float, count: int, power: float = 0.8, level: float 
 
 def kappa(both: float, first: float, second: float, neither: float) -> float | None:
     """Cohen's kappa (1960) of two yes/no readers from their counts: both yes, only the first, only the
-    second, neither. None when there are no readings, or when chance alone explains full agreement."""
+    second, neither. None without readings, when chance alone explains full agreement, and when one reader
+    never changes its answer while nine in ten readings agree: there kappa is 0 whatever the agreement
+    (Feinstein and Cicchetti 1990)."""
     total = both + first + second + neither
     if total <= 0:
         return None
     observed = (both + neither) / total
+    constant = {both + first, both + second} & {0.0, total}
+    if constant and observed >= 0.9:
+        return None
     yes = (both + first) * (both + second) / total**2
     chance = yes + (neither + first) * (neither + second) / total**2
     return None if chance >= 1 else (observed - chance) / (1 - chance)

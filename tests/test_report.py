@@ -102,6 +102,13 @@ def test_the_score_and_its_interval_are_those_of_the_scene_lines(ran: Path) -> N
     assert block.row("subject")["high"] == pytest.approx(250 / 3 + 4.30265 * 28.8675 / 3**0.5, rel=1e-4)
 
 
+def test_a_setting_that_the_observer_cannot_answer_is_named() -> None:
+    unanswerable = row(role="observer", generator="observer", score=87.5)
+    settled = row(role="observer", generator="observer", score=90.0)
+    assert any("the observer reaches 87.5" in n for n in notes(blocks([row(), unanswerable])[0]))
+    assert not any("observer reaches" in n for n in notes(blocks([row(), settled])[0]))
+
+
 def test_readers_that_disagree_are_named() -> None:
     block = blocks([row(kappa=0.79), row(role="oracle", generator="oracle", kappa=0.81, score=99.0)])[0]
     said = "\n".join(notes(block))

@@ -69,3 +69,8 @@ def test_kappa_of_known_tables() -> None:
 def test_kappa_without_readings_or_variation_is_undefined() -> None:
     assert kappa(0, 0, 0, 0) is None
     assert kappa(12, 0, 0, 0) is None
+
+
+def test_kappa_says_nothing_about_a_reader_that_never_changes_its_answer() -> None:
+    assert kappa(0, 0, 3, 300) is None
+    assert kappa(0, 0, 60, 240) == 0.0
