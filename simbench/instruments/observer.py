@@ -54,8 +54,8 @@ def read(
     shares = colour_shares(given)
     taken = np.max(list(shares.values()), axis=0) if shares else np.zeros(given.shape[:3], np.float32)
     cup, cup_mask = find_cup(given, shares, taken, diameter, setting)
-    base = empty_stage(given, np.maximum(taken, cup_mask))
-    screen = None if cup else find_screen(base, diameter, setting)
+    base, painted = empty_stage(given, np.maximum(taken, cup_mask))
+    screen = None if cup else find_screen(base, painted, diameter, setting)
     if screen is not None and known is not None and known.cup is None:
         screen = known.screen
     seen = 1.0 - cup_mask

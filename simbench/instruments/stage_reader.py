@@ -125,8 +125,11 @@ def _look(frame: np.ndarray, outline: np.ndarray, track: np.ndarray) -> np.ndarr
     return np.dstack([colour * outline[..., None], outline])
 
 
-def empty_stage(given: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """The stage without what moves, from the frames in which each pixel is free; else painted in."""
+def empty_stage(given: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The stage without what moves, from the frames in which each pixel is free; else painted in.
+
+    Float32 [H, W, 3], and bool [H, W]: pixels that are painted in, not seen.
+    """
     import cv2
 
     grown = np.stack([cv2.dilate(t, np.ones((3, 3), np.uint8)) for t in taken])
@@ -138,7 +141,7 @@ def empty_stage(given: np.ndarray, taken: np.ndarray) -> np.ndarray:
         bottom: np.ndarray = (base + 0.5).astype(np.uint8)
         mended: np.ndarray = cv2.inpaint(bottom, hole, 2, cv2.INPAINT_TELEA)
         base = np.where(hole[..., None] > 0, mended, base)
-    return base.astype(np.float32)
+    return base.astype(np.float32), hole > 0
 
 
 def _darkness(image: np.ndarray) -> np.ndarray:
@@ -153,13 +156,16 @@ def _screen_level(look: str) -> float:
 
 
 def find_screen(
-    base: np.ndarray, diameter: float, setting: Setting
+    base: np.ndarray, painted: np.ndarray, diameter: float, setting: Setting
 ) -> tuple[float, float, float, float] | None:
-    """Edges (left, right, bottom, top) of the screen in the image plane, or None without one."""
+    """Edges (left, right, bottom, top) of the screen in the image plane, or None without one.
+
+    `painted` bool [H, W]: pixels of the stage that were never seen and say nothing about edges.
+    """
     import cv2
 
     black = cv2.dilate(_black(base).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    dark = ((_darkness(base) < _screen_level(setting.look)) & ~black).astype(np.uint8)
+    dark = ((_darkness(base) < _screen_level(setting.look)) & ~black & ~painted).astype(np.uint8)
     reach = max(3, int(0.5 * diameter * setting.height)) | 1
     solid = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
@@ -176,12 +182,21 @@ def find_screen(
     outer = np.median(base[rows][:, ~mask[rows].any(axis=0)], axis=(0, 1))
     axis = inner - outer
     share = np.clip(((base - outer) @ axis) / max(float(axis @ axis), 1e-3), 0.0, 1.0)
-    columns = np.median(share[rows], axis=0)
+    columns = _profile(share, ~painted & rows[:, None], 0)
     left, right = _edges(columns, mask.any(axis=0))
-    top, bottom = _edges(np.median(share[:, mask.any(axis=0)], axis=1), mask.any(axis=1))
+    down = _profile(share, ~painted & mask.any(axis=0)[None], 1)
+    top, bottom = _edges(down, mask.any(axis=1))
     height, width = setting.height, setting.width
     u0, u1 = (left - width / 2) / height, (right - width / 2) / height
     return u0, u1, (height / 2 - bottom) / height, (height / 2 - top) / height
+
+
+def _profile(share: np.ndarray, counted: np.ndarray, axis: int) -> np.ndarray:
+    """Median of `share` [H, W] along an axis over the pixels that are counted; 0 where none is."""
+    kept = np.where(counted, share, np.nan)
+    some = np.asarray(counted.any(axis=axis))
+    kept = np.where(some if axis == 0 else some[:, None], kept, 0.0)
+    return np.nanmedian(kept, axis=axis)
 
 
 def _edges(profile: np.ndarray, core: np.ndarray) -> tuple[float, float]:
@@ -291,7 +306,9 @@ def lift_cup(frame: np.ndarray, setting: Setting) -> tuple[np.ndarray, float]:
     dark = (_darkness(frame) < _screen_level(setting.look)) & (taken[0] < 0.3)
     solid = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
     if not solid.any():
-        return empty_stage(frame[None], taken), 0.0
+        return empty_stage(frame[None], taken)[0], 0.0
     _, y = _block_centre(frame, solid.astype(bool))
     grown = cv2.dilate(solid, np.ones((3, 3), np.uint8)).astype(np.float32)
-    return empty_stage(frame[None], np.maximum(taken, grown)), ((setting.height - 1) / 2 - y) / setting.height
+    return empty_stage(frame[None], np.maximum(taken, grown))[0], (
+        (setting.height - 1) / 2 - y
+    ) / setting.height
