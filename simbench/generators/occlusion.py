@@ -16,6 +16,9 @@ SHARE = 0.2
 TINT = np.array([[0.2, 1.0, -0.6], [0.2, -1.0, -0.6], [0.2, 0.0, 1.2]], np.float32)
 """RGB to lightness and two tints: what is in shadow keeps its tint, so lightness counts for less."""
 
+THIN = 8
+"""What is thinner than this part of the image (a rail, a post) hides only where it was seen to."""
+
 FAR = 60.0
 """Levels beyond which a pixel is like neither side."""
 
@@ -65,7 +68,7 @@ def hiding(plate: Plate, evidence: np.ndarray, free: np.ndarray, velocity: np.nd
         return none
     core &= far > min(threshold(plate.noise), 0.5 * float(far[core].max()))
     near = _gap(look, look[core.ravel()]).reshape(height, width)
-    thin = np.ones((3, 3), bool) if min(height, width) < 96 else np.ones((5, 5), bool)
+    thin = np.ones((max(3, min(height, width) // THIN),) * 2, bool)
     wide = max(1, min(height, width) // 24)
     like = ndimage.binary_opening((near < far) & (near < FAR) & ~free, thin) | core
     like = np.pad(like, wide)
