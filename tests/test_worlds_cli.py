@@ -191,7 +191,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         seconds.append(time.perf_counter() - began)
         assert done.returncode == 0, done.stderr
         assert "look-away" in done.stdout
-    assert min(seconds) < 1.0
+    assert min(seconds) < 1.5
 
 
 def test_the_renderer_needs_neither_hydra_nor_a_video_library() -> None:
