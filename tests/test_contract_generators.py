@@ -8,7 +8,7 @@ from typing import Any
 
 import contracts
 import pytest
-from conftest import build, names_in
+from conftest import ROOT, build, names_in
 from toys import Still
 
 from simbench.generator import Generator
@@ -78,6 +78,12 @@ def test_check_can_fail(check: str, fault: str) -> None:
     function(Still(), Still() if check == "identity" else conditions)
     with pytest.raises(AssertionError):
         function(Still(fault=fault), Still(fault=fault) if check == "identity" else conditions)
+
+
+@pytest.mark.parametrize("name", names_in("generator"))
+def test_help_has_a_line_for_it(name: str) -> None:
+    first = (ROOT / "conf" / "generator" / f"{name}.yaml").read_text().splitlines()[0]
+    assert first.startswith("# ") and len(first) > 20, "the first line is what --help prints"
 
 
 def test_there_are_generators() -> None:
