@@ -72,7 +72,7 @@ def anchor_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
         elif name == "observer":
             demand, holds = ">= 90", found.score >= OBSERVER_AT_LEAST
         elif name == "flow":
-            demand, holds = "below the observer", found.score < observer
+            demand, holds = "above 5, below the observer", 5.0 < found.score < observer
         elif name in GENERATORS:
             demand, holds = "<= 5 + 3 se", found.score - ERRORS * found.error <= 5.0
         rows.append(_row(found, demand, holds))
@@ -95,12 +95,14 @@ def cheat_rows(suite: Suite, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
 
 def damage_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
     """Each strength: no rise above two standard errors of the step; the last below half of the first."""
+    from simbench.references.damage import KINDS
+
     kinds: dict[str, list[tuple[float, Line]]] = {}
     for name, found in lines.items():
         kind, strength = name.rsplit(" ", 1)
         kinds.setdefault(kind, []).append((float(strength), found))
     rows = []
-    for levels in kinds.values():
+    for kind, levels in kinds.items():
         levels.sort(key=lambda level: level[0])
         first = levels[0][1].score
         for i, (amount, found) in enumerate(levels):
@@ -110,7 +112,7 @@ def damage_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
                 demand, holds = "no rise", rise <= RISE * error + 1e-9
             if i == len(levels) - 1:
                 demand, holds = "no rise, below half", holds and found.score < first / 2
-            rows.append({**_row(found, demand, holds), "strength": amount})
+            rows.append({**_row(found, demand, holds), "strength": amount, "unit": KINDS[kind].unit})
     return rows
 
 

@@ -65,12 +65,12 @@ def _table(part: str, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _damage_table(rows: list[dict[str, Any]]) -> list[str]:
-    out = ["| damage | S by strength | S_graded | holds |", "|---|---|---|---|"]
+    out = ["| damage | S by strength | S_graded alike | holds |", "|---|---|---|---|"]
     for kind, part in _kinds(rows).items():
         scores = ", ".join(f"{r['strength']:g}: {_pm(r['score'], r['error'])}" for r in part)
         graded = ", ".join(f"{r['graded']:.0f}" for r in part)
         holds = "yes" if all(r["holds"] for r in part) else "**no**"
-        out.append(f"| {kind} | {scores} | {graded} | {holds} |")
+        out.append(f"| {kind} ({part[0]['unit']}) | {scores} | {graded} | {holds} |")
     return out
 
 
@@ -82,7 +82,7 @@ def _kinds(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _pm(value: float, error: float) -> str:
-    return f"{value + 0.0:.1f} ± {error:.1f}"
+    return f"{round(value, 1) + 0.0:.1f} ± {error:.1f}"
 
 
 def figure(ladder: Mapping[str, Any], path: Path) -> None:
@@ -161,7 +161,7 @@ def _draw_damage(axis: Any, parts: Mapping[str, Any]) -> None:
             yerr=[3 * row["error"] for row in rows],
             color=COLOURS[i % len(COLOURS)],
             marker=MARKERS[i % len(MARKERS)],
-            label=f"{kind} (1 = {most:g})",
+            label=f"{kind}, up to {most:g} {rows[0]['unit']}",
             markersize=5,
             capsize=2,
             linewidth=1.2,
@@ -170,7 +170,7 @@ def _draw_damage(axis: Any, parts: Mapping[str, Any]) -> None:
     axis.set_xlabel("strength of the damage, as a share of the most")
     axis.set_ylabel("S")
     axis.set_title("Worse videos score less")
-    axis.legend(fontsize=8, frameon=False)
+    axis.legend(fontsize=7, frameon=False)
 
 
 def _draw_nuisance(axis: Any, parts: Mapping[str, Any]) -> None:

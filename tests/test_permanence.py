@@ -256,7 +256,14 @@ def test_a_clip_with_nothing_left_to_judge_is_refused(suite: Permanence) -> None
         dataclasses.replace(suite, setting=short).scorer(case)
 
 
-GOLDEN: dict[str, tuple[float, float]] = {}
+GOLDEN: dict[str, tuple[float, float]] = {
+    "oracle": (1.000000000, 0.955011459),
+    "shape_swap": (0.000000000, 0.000000000),
+    "duplicate": (-0.500000000, -0.482066980),
+    "outline": (0.000000000, 0.081754648),
+    "posterior_mean": (0.000000000, 0.002978751),
+    "late": (0.000000000, 0.000000000),
+}
 """Raw S and S_graded over the first two public scenes, by reference, of GOLDEN_VERSION."""
 
 

@@ -187,12 +187,12 @@ def _drawn(scene: Scene, seed: int, word: str, probability: float) -> set[str]:
 
 KINDS: Mapping[str, Kind] = {
     "place": Kind(place, "diameters", (0.0, 0.5, 0.75, 1.0, 1.5, 2.5)),
-    "delay": Kind(delay, "seconds", (0.0, 0.1, 0.15, 0.2, 0.4, 1.0)),
-    "opacity": Kind(fading, "transparency", (0.0, 0.15, 0.3, 0.4, 0.6, 1.0)),
-    "colour": Kind(colour, "share of another colour", (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)),
-    "growth": Kind(growth, "times larger, less one", (0.0, 0.15, 0.35, 0.7, 1.2, 2.0)),
-    "loss": Kind(loss, "probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
-    "return": Kind(comeback, "probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    "delay": Kind(delay, "s", (0.0, 0.1, 0.15, 0.2, 0.4, 1.0)),
+    "opacity": Kind(fading, "lost", (0.0, 0.15, 0.3, 0.4, 0.6, 1.0)),
+    "colour": Kind(colour, "of another's", (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)),
+    "growth": Kind(growth, "sizes more", (0.0, 0.15, 0.35, 0.7, 1.2, 2.0)),
+    "loss": Kind(loss, "in probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+    "return": Kind(comeback, "in probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
 }
 
 

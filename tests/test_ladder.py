@@ -1,0 +1,236 @@
+"""The ladder's verdicts can fail, its page says what was measured, and on fresh scenes every demand holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, build
+
+from simbench.engine import Inline
+from simbench.errors import UserError
+from suites import calibrate, exploit, ladder, ladder_page, proof
+
+SUITE: Any = build("suite", "permanence")
+AGREED = (40.0, 1.0, 1.0, 40.0)
+
+
+def made(name: str, score: float, error: float = 1.0, spread: float = 4.0, count: int = 16) -> proof.Line:
+    """A candidate with `count` scenes around `score`."""
+    scenes = tuple(score + spread * ((-1) ** i) for i in range(count))
+    return proof.Line(name, score, error, score, error, scenes, {"hit": 0.5, "alarm": 0.25}, AGREED)
+
+
+def lines(**scores: float) -> dict[str, proof.Line]:
+    """Candidates by name."""
+    return {name: made(name, score) for name, score in scores.items()}
+
+
+def verdicts(rows: list[dict[str, object]]) -> dict[str, bool]:
+    """Which demands hold."""
+    return {str(row["name"]): bool(row["holds"]) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("scores", "failing"),
+    [
+        ({"oracle": 100.0, "observer": 95.0, "flow": 20.0, "frozen": -90.0}, set()),
+        ({"oracle": 98.5, "observer": 95.0, "flow": 20.0, "frozen": 0.0}, {"oracle"}),
+        ({"oracle": 101.5, "observer": 95.0, "flow": 20.0, "frozen": 0.0}, {"oracle"}),
+        ({"oracle": 100.0, "observer": 89.0, "flow": 20.0, "frozen": 0.0}, {"observer"}),
+        ({"oracle": 100.0, "observer": 95.0, "flow": 96.0, "frozen": 0.0}, {"flow"}),
+        ({"oracle": 100.0, "observer": 95.0, "flow": 20.0, "frozen": 8.5}, {"frozen"}),
+    ],
+)
+def test_anchors_can_fail(scores: dict[str, float], failing: set[str]) -> None:
+    found = verdicts(ladder.anchor_rows(lines(**scores)))
+    assert {name for name, holds in found.items() if not holds} == failing
+
+
+def test_a_cheat_is_held_to_its_bound_less_three_errors() -> None:
+    found = ladder.cheat_rows(SUITE, {"vanish": made("vanish", 7.9), "ghost": made("ghost", 8.1)})
+    assert verdicts(found) == {"vanish": True, "ghost": False}
+    loose = {"vanish": made("vanish", 30.0, error=9.0), "ghost": made("ghost", 30.0, error=8.0)}
+    assert verdicts(ladder.cheat_rows(SUITE, loose)) == {"vanish": True, "ghost": False}
+
+
+def test_damage_that_rises_or_stays_up_fails() -> None:
+    def curve(*scores: float) -> dict[str, bool]:
+        levels = {f"place {i}": made(f"place {i}", s) for i, s in enumerate(scores)}
+        return verdicts(ladder.damage_rows(levels))
+
+    assert all(curve(100, 90, 60, 40, 20, 0).values())
+    assert curve(100, 60, 70, 40, 20, 0)["place 2"] is False
+    assert curve(100, 90, 80, 70, 60, 55)["place 5"] is False
+    # A rise of two points among scenes that scatter by ten is luck.
+    flat = made("place 0", 50.0)
+    wild = tuple(v + (12.0 if i % 2 else -8.0) for i, v in enumerate(flat.scenes))
+    lucky = dataclasses.replace(made("place 1", 52.0), scenes=wild)
+    levels = {"place 0": flat, "place 1": lucky, "place 2": made("place 2", 0.0)}
+    assert verdicts(ladder.damage_rows(levels))["place 1"] is True
+
+
+def test_a_nuisance_that_costs_more_than_five_points_fails() -> None:
+    found = verdicts(ladder.nuisance_rows(lines(none=100.0, blur=95.5, noise=94.5)))
+    assert found == {"none": True, "blur": True, "noise": False}
+
+
+def test_readers_that_disagree_fail() -> None:
+    part = {"rows": [], "readers": [30.0, 10.0, 10.0, 30.0]}
+    wrong = ladder.failures({"parts": {"cheats": part}})
+    assert len(wrong) == 1 and "kappa 0.50" in wrong[0]
+    assert not ladder.failures({"parts": {"cheats": {"rows": [], "readers": [40.0, 1.0, 1.0, 40.0]}}})
+
+
+def whole() -> dict[str, object]:
+    """A ladder with every part."""
+    rows = {
+        "anchors": ladder.anchor_rows(lines(oracle=100.0, observer=95.0, flow=10.0)),
+        "cheats": ladder.cheat_rows(SUITE, lines(vanish=0.0, ghost=-3.0)),
+        "damage": ladder.damage_rows({f"delay {i}": made(f"delay {i}", 100 - 20 * i) for i in range(6)}),
+        "nuisance": ladder.nuisance_rows(lines(none=100.0, blur=99.0)),
+    }
+    head = ladder.head_of(SUITE, ladder.Options())
+    return {
+        "head": head,
+        "parts": {name: {"rows": r, "kappa": 0.9, "readers": list(AGREED)} for name, r in rows.items()},
+    }
+
+
+def test_the_page_shows_every_row(tmp_path: Path) -> None:
+    found = whole()
+    ladder_page.write(found, tmp_path)
+    text = (tmp_path / "ladder.md").read_text(encoding="utf-8")
+    for name in ("oracle", "observer", "flow", "vanish", "ghost", "delay", "blur", "kappa 0.95"):
+        assert name in text
+    assert (tmp_path / "ladder.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_part_alone_is_drawn_too(tmp_path: Path) -> None:
+    for part in proof.PARTS:
+        found = whole()
+        only = {"head": found["head"], "parts": {part: found["parts"][part]}}  # type: ignore[index]
+        ladder_page.figure(only, tmp_path / f"{part}.png")
+        assert (tmp_path / f"{part}.png").stat().st_size > 1000
+
+
+def test_parts_are_joined_only_for_the_same_scenes(tmp_path: Path) -> None:
+    path = tmp_path / "ladder.json"
+    head = ladder.head_of(SUITE, ladder.Options())
+    first = ladder.joined(path, head, {"cheats": 1})
+    proof.write_json(path, first)
+    assert ladder.joined(path, head, {"anchors": 2})["parts"] == {"anchors": 2, "cheats": 1}
+    assert ladder.joined(path, {**head, "seed": "9"}, {"anchors": 2})["parts"] == {"anchors": 2}
+
+
+@pytest.mark.parametrize("argument", ["scens=4", "scenes=four", "scenes", "suite=permanense", "part=cheat"])
+def test_a_wrong_option_is_one_line_and_exit_code_two(
+    argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ladder.main([argument]) == 2
+    assert capsys.readouterr().err.startswith("suites.ladder: ")
+
+
+def test_options_reach_the_setting() -> None:
+    chosen = proof.options(ladder.Options, ["size=64", "look=rich", "scenes=3", "difficulty=0.5"])
+    setting = proof.build_suite(chosen).setting
+    assert (setting.width, setting.look, setting.difficulty) == (64, "rich", 0.5)
+    assert chosen.scenes == 3
+
+
+def test_calibration_keeps_the_rest_of_the_yaml() -> None:
+    text = (ROOT / "conf" / "suite" / "permanence.yaml").read_text(encoding="utf-8")
+    node = yaml.safe_load(text)
+    new = calibrate.pinned(text, "a setting", {"S": 0.99, "S_graded": 0.95})
+    again = yaml.safe_load(calibrate.pinned(new, "b", {"S": 0.5, "S_graded": 0.25}))
+    assert again["oracle_raw"]["a setting"] == {"S": 0.99, "S_graded": 0.95}
+    assert again["oracle_raw"]["b"] == {"S": 0.5, "S_graded": 0.25}
+    assert {k: v for k, v in again.items() if k != "oracle_raw"} == {
+        k: v for k, v in node.items() if k != "oracle_raw"
+    }
+    assert node["oracle_raw"].items() <= again["oracle_raw"].items()
+    with pytest.raises(UserError, match="oracle_raw"):
+        calibrate.pinned("name: x\n", "a", {"S": 1.0})
+
+
+def test_calibration_refuses_what_it_would_have_to_repair() -> None:
+    assert calibrate.refusal(SUITE, {"S": 0.91, "S_graded": 0.95}) is None
+    reason = calibrate.refusal(SUITE, {"S": 0.89, "S_graded": 0.95})
+    assert reason is not None and "89.0 %" in reason and "size=" in reason
+
+
+def test_every_pinned_setting_reaches_ninety_percent_of_theory() -> None:
+    for setting, raw in SUITE.oracle_raw.items():
+        for metric, least in calibrate.LEAST.items():
+            assert least <= raw[metric] <= 1.0, (setting, metric)
+
+
+def test_a_blind_policy_acts_by_its_parameters_alone() -> None:
+    case = next(c for c in SUITE.cases("public-0000") if c.tags["hidden"] and c.tags["trial"] == "stay")
+    stage = exploit.stage_of(case, SUITE)
+    high = {name: limits[1] for name, limits in exploit.SPACE.items()}
+    always = (
+        high | dict.fromkeys(("delay", "along", "across", "streak", "hold", "reset"), 0.0) | {"size": 1.0}
+    )
+    never = always | dict.fromkeys(("one", "several", "crossing", "cup"), 0.0)
+    dice = exploit.random.Random(1)
+    seen = exploit.play(stage, SUITE.setting, always, dice)
+    assert np.array_equal(seen, SUITE.cheats()["always_reappear"](case).frames)
+    gone = exploit.play(stage, SUITE.setting, never, dice)
+    assert np.array_equal(gone, SUITE.cheats()["vanish"](case).frames)
+
+
+def test_random_policies_gain_nothing() -> None:
+    rng = np.random.default_rng(7)
+    low, high = np.array(list(exploit.SPACE.values())).T
+    policies = low + rng.random((8, len(low))) * (high - low)
+    found = exploit.scores(SUITE, Inline(), SUITE.scenes(2, "3001"), policies, dice=4, metric="S")
+    assert found.shape == (8, 2)
+    assert found.mean() <= exploit.AT_MOST
+
+
+def test_the_committed_ladder_is_of_this_version_and_holds() -> None:
+    found = json.loads((ROOT / "docs" / "ladder.json").read_text(encoding="utf-8"))
+    assert found["head"]["suite"] == SUITE.name and found["head"]["version"] == SUITE.version
+    assert found["head"]["setting"] == SUITE.setting.name()
+    assert found["head"]["scenes"] >= 64 and set(found["parts"]) == set(proof.PARTS)
+    assert {row["name"] for row in found["parts"]["cheats"]["rows"]} == set(SUITE.cheats())
+    assert not ladder.failures(found)
+
+
+def test_the_card_shows_the_committed_ladder() -> None:
+    found = json.loads((ROOT / "docs" / "ladder.json").read_text(encoding="utf-8"))
+    card = (ROOT / "docs" / "permanence.md").read_text(encoding="utf-8")
+    for line in ladder_page.markdown(found).splitlines():
+        assert line in card, line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "scenes"), [("anchors", 16), ("cheats", 24), ("nuisance", 12)])
+def test_the_ladder_holds_on_fresh_scenes(part: str, scenes: int) -> None:
+    chosen = ladder.Options(scenes=scenes, seed="4021", workers=2)
+    found = ladder.measure(SUITE, chosen, (part,))[part]
+    assert [row["name"] for row in found["rows"] if not row["holds"]] == []
+
+
+@pytest.mark.slow
+def test_damage_is_seen_in_order_on_fresh_scenes() -> None:
+    chosen = ladder.Options(scenes=16, seed="4022", workers=2)
+    rows = ladder.measure(SUITE, chosen, ("damage",))["damage"]["rows"]
+    assert [row["name"] for row in rows if not row["holds"]] == []
+
+
+@pytest.mark.slow
+def test_no_blind_policy_scores() -> None:
+    from simbench.engine import open_engine
+
+    chosen = exploit.Options(scenes=6, generations=2, population=2, fresh=48, seed="4023")
+    with open_engine("local", 2) as engine:
+        found = exploit.exploit(SUITE, engine, chosen)
+    assert found["score"] - 2 * found["error"] <= exploit.AT_MOST, found
