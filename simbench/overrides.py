@@ -21,6 +21,8 @@ from simbench.settings import did_you_mean, one_of
 CONF = Path(__file__).resolve().parent.parent / "conf"
 DEFAULT_SUITE = "permanence"
 ASSIGNMENT = re.compile(r"(?P<sign>[+~]{0,2})(?P<key>[\w@/.:-]+)=(?P<value>.*)", re.S)
+FLAGS_WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c", "--info", "-i", "--package", "-p")
+"""Hydra's own flags whose value may stand as a word of its own."""
 CHOICES = {
     "mode": MODES,
     "anchors": ("all", "none"),
@@ -76,7 +78,7 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
     assignments = []
     for position, argument in enumerate(arguments):
         match = ASSIGNMENT.fullmatch(argument)
-        follows_flag = position > 0 and arguments[position - 1] in ("--config-dir", "-cd")
+        follows_flag = position > 0 and arguments[position - 1] in FLAGS_WITH_VALUE
         if argument.startswith(("-", "~")) or follows_flag:
             rest.append(argument)
         elif match is None:

@@ -65,6 +65,17 @@ def test_a_command_that_is_not_understood_is_noticed(tmp_path: Path, monkeypatch
     assert main(["suite=permanense", "mode=plan"]) == 2
 
 
+def test_hydras_own_flags_take_their_value_as_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from simbench.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    main(["--cfg", "job", f"out={tmp_path / 'out'}", "size=48"])
+    assert re.search(r"^size: '?48", capsys.readouterr().out, re.M)
+    assert main(["job", "--cfg"]) == 2
+
+
 def test_the_first_commands_are_the_two_that_matter() -> None:
     first = blocks(ROOT / "README.md", "sh")[0].splitlines()
     assert re.match(r"pip install -e '\.\[dev\]' && python -m simbench suite=permanence\b", first[0])
