@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -31,8 +32,10 @@ def commands(module: str) -> list[str]:
 
 def test_the_code_in_the_readme_is_the_example() -> None:
     (code,) = blocks(ROOT / "README.md", "python")
-    example = (ROOT / "examples" / "my_model.py").read_text()
-    assert code.strip() in example, "examples/my_model.py and the README differ"
+    name, body = code.split("\n", 1)
+    example = (ROOT / name.removeprefix("# ")).read_text()
+    assert body.strip() in example, "examples/my_model.py and the README differ"
+    assert [type(node).__name__ for node in ast.parse(code).body] == ["Import", "ClassDef"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
