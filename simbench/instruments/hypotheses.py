@@ -8,7 +8,7 @@ once by correlation. It shares neither segmentation nor colour model with the st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,29 +69,43 @@ def recolour(image: np.ndarray, fit: np.ndarray) -> np.ndarray:
     return (image + fit[:, 0] + fit[:, 1] * x + fit[:, 2] * x * x).astype(np.float32)
 
 
-def search(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, seen: np.ndarray) -> Hypotheses:
+@dataclass(frozen=True)
+class Field:
+    """What `search` needs of plate, sprite and screen alone: `energy` float32 [H, W] of the sprite centred
+    at each pixel, and `able` bool [H, W]: enough of it could be seen there."""
+
+    energy: np.ndarray
+    able: np.ndarray
+
+
+def field(plate: np.ndarray, sprite: Sprite, seen: np.ndarray) -> Field:
+    """|Q|^2 with Q = cover (colour - plate) seen for every placement of a sprite (see `search`)."""
+    square = sprite.cover**2
+    seen_plate = seen[..., None] * plate
+    energy = _correlate(seen, square * (sprite.colour**2).sum(axis=-1))
+    energy += _correlate((seen_plate * plate).sum(axis=-1), square)
+    for c in range(3):
+        energy -= 2 * _correlate(seen_plate[..., c], square * sprite.colour[..., c])
+    share = _correlate(seen, sprite.cover) / max(float(sprite.cover.sum()), 1e-6)
+    return Field(energy, (share > 0.35) & (energy > 0.1 * _full_energy(sprite, plate)))
+
+
+def search(
+    frame: np.ndarray, plate: np.ndarray, sprite: Sprite, seen: np.ndarray, known: Field | None = None
+) -> Hypotheses:
     """Distance of one frame to every placement of a sprite.
 
     `frame`, `plate` float32 [H, W, 3]; `seen` float32 [H, W]: 0 where the occluder hides it (all ones:
     drawn in front). With Q = cover (colour - plate) seen, explained = (|d|^2 - |d - Q|^2) / |Q|^2 for
-    d = frame - plate.
+    d = frame - plate. `known` is the `field` of the same plate, sprite and screen.
     """
-    gain = np.zeros(seen.shape, np.float32)
-    energy = np.zeros(seen.shape, np.float32)
-    seen_plate = seen[..., None] * plate
+    ground = field(plate, sprite, seen) if known is None else known
     seen_difference = seen[..., None] * (frame - plate)
-    square = sprite.cover**2
+    gain = -2 * _correlate((seen_difference * plate).sum(axis=-1), sprite.cover)
     for c in range(3):
         gain += 2 * _correlate(seen_difference[..., c], sprite.cover * sprite.colour[..., c])
-        energy -= 2 * _correlate(seen_plate[..., c], square * sprite.colour[..., c])
-    gain -= 2 * _correlate((seen_difference * plate).sum(axis=-1), sprite.cover)
-    energy += _correlate(seen, square * (sprite.colour**2).sum(axis=-1))
-    energy += _correlate((seen_plate * plate).sum(axis=-1), square)
-    full = _full_energy(sprite, plate)
-    share = _correlate(seen, sprite.cover) / max(float(sprite.cover.sum()), 1e-6)
-    able = (share > 0.35) & (energy > 0.1 * full)
-    explained = np.where(able, (gain - energy) / np.maximum(energy, 1e-3), -np.inf)
-    return Hypotheses(explained.astype(np.float32), energy)
+    explained = np.where(ground.able, (gain - ground.energy) / np.maximum(ground.energy, 1e-3), -np.inf)
+    return Hypotheses(explained.astype(np.float32), ground.energy)
 
 
 def hopeless(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, explained: float) -> bool:
@@ -143,7 +157,7 @@ def refine(
     out = {}
     for name, sprite in sprites.items():
         patch = np.dstack([sprite.colour * sprite.cover[..., None], sprite.cover])
-        best = Placement(float(x), float(y), -np.inf, np.inf, np.inf, plate)
+        best = Placement(float(x), float(y), -np.inf, np.inf, np.inf, np.zeros_like(ground))
         for dy in (-0.5, 0.0, 0.5):
             for dx in (-0.5, 0.0, 0.5):
                 placed = paste(patch, x + dx - x0, y + dy - y0, visible.shape)
@@ -152,9 +166,8 @@ def refine(
                 after = float((usable[..., None] * (view - ground - change) ** 2).sum())
                 rest = max(0.0, after - count * noise**2)
                 if rest < best.rest:
-                    image = plate.copy()
-                    image[window] += change
-                    explained = (before - after) / energy
-                    best = Placement(x + dx, y + dy, explained, rest / energy, rest, image)
-        out[name] = best
+                    best = Placement(x + dx, y + dy, (before - after) / energy, rest / energy, rest, change)
+        image = plate.copy()
+        image[window] += best.image
+        out[name] = replace(best, image=image)
     return out

@@ -44,7 +44,7 @@ class Reading:
     camera as a share of the width; `aligned` float32 [T, H, W, 3] on the plate's grid and `ground` the
     plate in the video's colours; `known` [N] the object was found before it was hidden; `plate` and
     `sprites` (per object and shape) are the re-rendered ones in the video's colours; `noise` is the
-    standard deviation of the frames before hiding."""
+    standard deviation of the frames before hiding; `fields` keeps search fields that frames share."""
 
     found: tuple[tuple[tuple[Detection, ...], ...], ...]
     drift: float
@@ -56,6 +56,7 @@ class Reading:
     plate: np.ndarray
     sprites: tuple[dict[str, Sprite], ...]
     noise: float
+    fields: dict[tuple[int, int], hypotheses.Field] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ def _nearest_hypothesis(
     reach = np.zeros(seen.shape, dtype=bool)
     for x, y in bench.centres[index, max(0, frame - slack) : frame + slack + 1]:
         reach |= np.hypot(xs - x, ys - y) <= bench.diameter
-    searched = hypotheses.search(view, ground, sprites[own], seen)
+    searched = hypotheses.search(view, ground, sprites[own], seen, _field(bench, video, index, frame))
     likely = reach & (searched.explained > 0.3)
     gain = np.where(likely, np.where(likely, searched.explained, 0.0) * searched.energy, -np.inf)
     y, x = np.unravel_index(int(np.argmax(gain)), gain.shape)
@@ -309,6 +310,16 @@ def _hypothesis_view(
     return video.aligned[frame], bench.at(video.plate, frame), video.sprites[index], free
 
 
+def _field(bench: Bench, video: Reading, index: int, frame: int) -> hypotheses.Field:
+    """The search field of an object's own look behind the screen, one for all frames of a still stage."""
+    key = (index, min(frame, max(len(video.plate), len(bench.seen)) - 1))
+    if key not in video.fields:
+        look = video.sprites[index][bench.layout.lanes[index].shape]
+        ground, seen = bench.at(video.plate, frame), bench.at(bench.seen, frame)
+        video.fields[key] = hypotheses.field(ground, look, seen)
+    return video.fields[key]
+
+
 def shown_while_hidden(
     bench: Bench, video: Reading, window: Window, index: int, beyond: float | None = None
 ) -> tuple[bool, bool, float]:
@@ -342,7 +353,8 @@ def _sprite_anywhere(bench: Bench, video: Reading, index: int, frame: int, beyon
         return False
     behind = bench.at(bench.seen, frame)
     for seen in (behind, np.ones_like(behind)):
-        explained = hypotheses.search(view, ground, own[name], seen).explained
+        known = _field(bench, video, index, frame) if seen is behind else None
+        explained = hypotheses.search(view, ground, own[name], seen, known).explained
         if beyond is not None:
             ys, xs = np.mgrid[: explained.shape[0], : explained.shape[1]]
             x, y = bench.centres[index, frame]
