@@ -263,9 +263,12 @@ def _nearest_hypothesis(
     y, x = np.unravel_index(int(np.argmax(gain)), gain.shape)
     if not np.isfinite(gain[y, x]):
         return None
-    rivals = hypotheses.refine(view, ground, sprites, seen, free, int(x), int(y), video.noise)
-    if rivals[own].explained <= 0.5 or rivals[own].left >= LEFT:
+    spot = (seen, free, int(x), int(y), video.noise)
+    itself = hypotheses.refine(view, ground, {own: sprites[own]}, *spot)
+    if itself[own].explained <= 0.5 or itself[own].left >= LEFT:
         return None
+    others = {name: sprite for name, sprite in sprites.items() if name != own}
+    rivals = {**itself, **hypotheses.refine(view, ground, others, *spot)}
     here = rivals[own].image
     rest = np.where(free[..., None], view, here)
     if hypotheses.hopeless(rest, here, sprites[own], 0.55):
