@@ -57,9 +57,9 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
         degree = 2 if np.ptp(np.percentile(x, (2, 98))) > 0.15 else 0
         weight = np.ones_like(x)
         prior = x * 255.0
+        design = np.stack([x**k for k in range(degree + 1)], axis=1)
+        pull = 1e-3 * len(x) * np.eye(degree + 1)
         for _ in range(3):
-            design = np.stack([x**k for k in range(degree + 1)], axis=1)
-            pull = 1e-3 * len(x) * np.eye(degree + 1)
             normal = (design * weight[:, None]).T @ design + pull
             fit = np.linalg.solve(normal, (design * weight[:, None]).T @ (y - prior))
             left = np.abs(y - prior - design @ fit)

@@ -50,8 +50,7 @@ def register(frames: np.ndarray, plate: np.ndarray, iterations: int = 6) -> Regi
 def _aligned(video: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """Frames [T] whose static edges already lie on the plate's, to within rounding."""
     edges = _edges(plate)
-    off = np.abs(video - plate)
-    return np.array([float(np.median(off[t][edges])) < 1.0 for t in range(len(video))])
+    return np.median(np.abs(video - plate)[:, edges], axis=1) < 1.0
 
 
 def _edges(plate: np.ndarray) -> np.ndarray:
