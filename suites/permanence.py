@@ -21,6 +21,7 @@ from simbench.errors import UserError
 from simbench.instruments import bench as benches
 from simbench.instruments import lawful
 from simbench.instruments import trial as trials
+from simbench.instruments.counting import counting
 from simbench.references import occlusion
 from simbench.suite import Bound, CaseScore, Measures, Reference
 from simbench.video import Video
@@ -232,7 +233,7 @@ def _return(
         "hit_nearest": float(np.mean([r.hit_nearest for r in came])),
         "graded": float(np.mean([r.graded for r in came])),
         **_agreement([(r.hit, r.hit_nearest) for r in came]),
-        **trials.counting(bench, truth, video, window),
+        **counting(bench, truth, video, window),
     }
     distances = [r.distance for r in came if r.distance is not None]
     delays = [abs(r.delay) for r in came if r.delay is not None]

@@ -236,8 +236,15 @@ def _returns_nearest(bench: Bench, video: Reading, frames: tuple[int, ...], inde
     Place is judged frame by frame, the shape on what all frames leave over together.
     """
     own = bench.layout.lanes[index].shape
-    fits = [fit for t in frames if (fit := _nearest_hypothesis(bench, video, index, t)) is not None]
-    if len(fits) < (2 * len(frames) + 2) // 3:
+    need = (2 * len(frames) + 2) // 3
+    fits: list[dict[str, hypotheses.Placement]] = []
+    for done, t in enumerate(frames):
+        if len(fits) + len(frames) - done < need:
+            return False
+        fit = _nearest_hypothesis(bench, video, index, t)
+        if fit is not None:
+            fits.append(fit)
+    if len(fits) < need:
         return False
     rest = {name: sum(fit[name].rest for fit in fits) for name in fits[0]}
     return rest[own] <= min(rest.values())
@@ -331,6 +338,7 @@ def shown_while_hidden(
     `beyond`: for the open twin, only what is more than one diameter from its true place counts.
     """
     size = max(1.0, float(video.size[index]))
+    need = min(2, len(window.quiet))
     seen_frames, near_frames, presence = 0, 0, []
     for t in window.quiet:
         x, y = bench.centres[index, t]
@@ -340,8 +348,7 @@ def shown_while_hidden(
         share = max((d.area for d in there), default=0.0) / size
         seen_frames += share >= PRESENT
         presence.append(min(1.0, share))
-        near_frames += _sprite_anywhere(bench, video, index, t, beyond)
-    need = min(2, len(window.quiet))
+        near_frames += near_frames < need and _sprite_anywhere(bench, video, index, t, beyond)
     # As many frames as would decide a return, the worst ones: a brief appearance weighs as a brief hit.
     worst = sorted(presence)[-len(window.after[index]) :]
     return seen_frames >= need, near_frames >= need, float(np.mean(worst))
@@ -368,28 +375,3 @@ def _sprite_anywhere(bench: Bench, video: Reading, index: int, frame: int, beyon
             if best.explained > 0.5 and best.left < LEFT:
                 return True
     return False
-
-
-def counting(bench: Bench, truth: Reading, video: Reading, window: Window) -> dict[str, float]:
-    """`count_error`: mean absolute error of the number of objects in view over the deciding frames;
-    `idf1`: 2 IDTP / (2 IDTP + IDFP + IDFN) over all frames after the given ones, a match being the right
-    object within half a diameter (Ristani et al., ECCV-W 2016; identities are known here)."""
-    frames = sorted(set().union(*window.after))
-    first = bench.setting.context
-    off, true, extra, missed = [], 0, 0, 0
-    for t in range(first, bench.setting.frames):
-        want = have = 0
-        for i in range(len(bench.layout.lanes)):
-            expected = [d for d in truth.found[i][t] if d.area >= PRESENT * float(truth.size[i])]
-            actual = [d for d in video.found[i][t] if d.area >= PRESENT * float(video.size[i])]
-            want, have = want + len(expected), have + len(actual)
-            match = any(
-                np.hypot(a.x - e.x, a.y - e.y) <= bench.diameter / 2 for a in actual[:1] for e in expected
-            )
-            true += match
-            extra += len(actual) - match
-            missed += len(expected) - match
-        if t in frames:
-            off.append(abs(want - have))
-    total = 2 * true + extra + missed
-    return {"count_error": float(np.mean(off)), **({"idf1": 2 * true / total} if total else {})}
