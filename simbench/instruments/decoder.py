@@ -197,16 +197,18 @@ def outline(
     part = detection.cover[: window.shape[0] - oy, : window.shape[1] - ox]
     share[oy : oy + part.shape[0], ox : ox + part.shape[1]] = part
     fits = {}
+    whole = float(share.sum())
     for name, silhouette in outlines.items():
         best, middle = 0.0, (x - left, y - top)
         for step in (reach, reach / 2.5):
             around = [(middle[0] + i * step, middle[1] + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-            for at in around:
-                placed = paste(silhouette, *at, window.shape) * window
-                both = float(np.minimum(placed, share).sum())
-                overlap = both / max(float(np.maximum(placed, share).sum()), 1e-6)
-                if overlap > best:
-                    best, middle = overlap, at
+            placed = np.stack([paste(silhouette, *at, window.shape) for at in around]) * window
+            both = np.minimum(placed, share).sum(axis=(1, 2))
+            either = placed.sum(axis=(1, 2)) + whole - both
+            overlap = both / np.maximum(either, 1e-6)
+            found = int(np.argmax(overlap))
+            if overlap[found] > best:
+                best, middle = float(overlap[found]), around[found]
         fits[name] = best
     return fits
 

@@ -8,7 +8,7 @@ once by correlation. It shares neither segmentation nor colour model with the st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -157,17 +157,16 @@ def refine(
     out = {}
     for name, sprite in sprites.items():
         patch = np.dstack([sprite.colour * sprite.cover[..., None], sprite.cover])
-        best = Placement(float(x), float(y), -np.inf, np.inf, np.inf, np.zeros_like(ground))
-        for dy in (-0.5, 0.0, 0.5):
-            for dx in (-0.5, 0.0, 0.5):
-                placed = paste(patch, x + dx - x0, y + dy - y0, visible.shape)
-                change = visible[..., None] * (placed[..., :3] - placed[..., 3:] * ground)
-                energy = max(float((change**2).sum()), 1e-3)
-                after = float((usable[..., None] * (view - ground - change) ** 2).sum())
-                rest = max(0.0, after - count * noise**2)
-                if rest < best.rest:
-                    best = Placement(x + dx, y + dy, (before - after) / energy, rest / energy, rest, change)
+        steps = [(x + dx, y + dy) for dy in (-0.5, 0.0, 0.5) for dx in (-0.5, 0.0, 0.5)]
+        placed = np.stack([paste(patch, px - x0, py - y0, visible.shape) for px, py in steps])
+        changes = visible[..., None] * (placed[..., :3] - placed[..., 3:] * ground)
+        after = (usable[..., None] * (view - ground - changes) ** 2).sum(axis=(1, 2, 3))
+        rests = np.maximum(0.0, after - count * noise**2)
+        i = int(np.argmin(rests))
+        rest = float(rests[i])
+        energy = max(float((changes[i] ** 2).sum()), 1e-3)
+        explained = (before - float(after[i])) / energy
         image = plate.copy()
-        image[window] += best.image
-        out[name] = replace(best, image=image)
+        image[window] += changes[i]
+        out[name] = Placement(*steps[i], explained, rest / energy, rest, image)
     return out
