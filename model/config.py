@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Video VAE. Space shrinks by `patch` 2^(len(widths) - 1), time by `temporal` (1, 2 or 4)."""
+    """Video VAE. Space shrinks by `patch` 2^(len(widths) - 1), time by `temporal` (1, 2 or 4).
+
+    No `widths` is no network: the closed-form linear path alone, with squares of `patch` pixels.
+    """
 
     patch: int = 4
     widths: tuple[int, ...] = (64,)
@@ -30,11 +33,13 @@ class VAEConfig:
     temporal: int = 4
     linear: bool = True
     """A closed-form linear path (PCA of patches) under the residual network."""
+    whiten: float = 1.0
+    """Scale that latents are normalised to: 1 gives each channel its own, 0 all channels the same."""
 
     @property
     def spatial(self) -> int:
         """Pixels to a latent, along y and along x."""
-        return int(self.patch * 2 ** (len(self.widths) - 1))
+        return int(self.patch * 2 ** max(len(self.widths) - 1, 0))
 
 
 @dataclass(frozen=True)
