@@ -9,6 +9,7 @@ so that one learning rate fits all matrices and carries over from AdamW.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -117,30 +118,37 @@ def _like(full: Tensor, param: Tensor) -> Tensor:
     return full
 
 
-def is_block_matrix(name: str, param: Tensor) -> bool:
-    """Whether Muon may have it: a weight of a linear layer inside a block, except the modulation's."""
-    inside = name.startswith("blocks.") or ".blocks." in name
-    return inside and param.ndim == 2 and "modulation" not in name and "adaln" not in name.lower()
+STACKED = {"qkv": 3, "kv": 2}
+"""Layers whose weight is several maps on top of each other."""
+
+
+def pieces(name: str, param: Tensor) -> int:
+    """How many maps Muon sees in a parameter: 0 is none, and it is AdamW's.
+
+    Muon gets the weights of layers that sit in a part of a block (blocks.N.PART.LAYER.weight). What a block
+    holds by itself is its modulation: small, low-rank and partly zero at the start, which suits AdamW.
+    """
+    found = re.search(r"(?:^|\.)blocks\.\d+\.\w+\.(?:\w+\.)*(\w+)\.weight$", name)
+    if found is None or param.ndim != 2:
+        return 0
+    return STACKED.get(found[1], 1)
 
 
 def build(
     named: Iterable[tuple[str, nn.Parameter]], config: OptimConfig, dtype: torch.dtype = torch.float32
 ) -> list[torch.optim.Optimizer]:
     """The optimizers of a run over `(name, parameter)`; each group keeps its peak rate as `peak`."""
-    single: list[nn.Parameter] = []
-    triple: list[nn.Parameter] = []
+    stacks: dict[int, list[nn.Parameter]] = {}
     decayed: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, param in named:
-        if not param.requires_grad:
-            continue
-        if config.optimizer == "muon" and is_block_matrix(name, param):
-            # Query, key and value are three maps that share a weight; Jordan 2024 orthogonalises each.
-            (triple if "qkv" in name else single).append(param)
+        count = pieces(name, param) if config.optimizer == "muon" else 0
+        if count:
+            stacks.setdefault(count, []).append(param)
         else:
             (decayed if param.ndim >= 2 else rest).append(param)
     found: list[torch.optim.Optimizer] = []
-    groups = [{"params": p, "pieces": n} for p, n in ((single, 1), (triple, 3)) if p]
+    groups = [{"params": params, "pieces": count} for count, params in stacks.items()]
     if groups:
         found.append(Muon(groups, config.muon_lr, config.momentum, config.weight_decay, dtype))
     adam = [{"params": p, "weight_decay": w} for p, w in ((decayed, config.weight_decay), (rest, 0.0)) if p]

@@ -202,9 +202,10 @@ def test_no_state_that_can_be_read_is_an_error(tmp_path: Path) -> None:
 class Net(torch.nn.Module):
     def __init__(self, width: int = 8) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(0)
-        self.enter = torch.nn.Parameter(torch.randn(4, width, generator=generator))
-        self.blocks = torch.nn.ParameterList([torch.randn(width, width, generator=generator)])
+        feed = torch.nn.ModuleDict({"up": torch.nn.Linear(width, width, bias=False)})
+        self.blocks = torch.nn.ModuleList([torch.nn.ModuleDict({"feed": feed})])
+        self.enter = torch.nn.Parameter(torch.ones(4, width))
+        feed["up"].weight.data = torch.eye(width)
 
 
 class Run:

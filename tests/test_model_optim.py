@@ -75,21 +75,48 @@ def test_pieces_are_made_orthogonal_one_by_one() -> None:
     assert torch.allclose(whole, torch.cat(list(parts)), atol=1e-6)
 
 
+class Block(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = torch.nn.ModuleDict(
+            {"qkv": torch.nn.Linear(8, 24, bias=False), "out": torch.nn.Linear(8, 8)}
+        )
+        self.up = torch.nn.Linear(2, 48, bias=False)
+        self.table = torch.nn.Parameter(torch.zeros(6, 8))
+
+
 class Net(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.enter = torch.nn.Linear(4, 8)
-        self.blocks = torch.nn.ModuleList(torch.nn.ModuleDict({"qkv": torch.nn.Linear(8, 24)}) for _ in "ab")
+        self.blocks = torch.nn.ModuleList(Block() for _ in range(2))
 
 
 def test_groups_by_name_and_shape() -> None:
     net = Net()
     muon, adam = optim.build(net.named_parameters(), optim.OptimConfig(weight_decay=0.1))
     assert isinstance(muon, optim.Muon) and isinstance(adam, torch.optim.AdamW)
-    assert [(len(g["params"]), g["pieces"]) for g in muon.param_groups] == [(2, 3)]
-    assert [(len(g["params"]), g["weight_decay"]) for g in adam.param_groups] == [(1, 0.1), (3, 0.0)]
+    assert [(len(g["params"]), g["pieces"]) for g in muon.param_groups] == [(2, 3), (2, 1)]
+    assert [(len(g["params"]), g["weight_decay"]) for g in adam.param_groups] == [(5, 0.1), (3, 0.0)]
     (only,) = optim.build(net.named_parameters(), optim.OptimConfig(optimizer="adamw"))
     assert isinstance(only, torch.optim.AdamW)
+
+
+def test_muon_gets_the_layers_of_the_transformers_blocks_and_nothing_else() -> None:
+    from model.config import DiTConfig
+    from model.dit import DiT
+
+    net = DiT(DiTConfig(width=16, depth=1, heads=1, text_width=8, cross_every=1))
+    counts = {name: optim.pieces(name, p) for name, p in net.named_parameters()}
+    assert {name: count for name, count in counts.items() if count} == {
+        "blocks.0.attention.qkv.weight": 3,
+        "blocks.0.attention.out.weight": 1,
+        "blocks.0.cross.q.weight": 1,
+        "blocks.0.cross.kv.weight": 2,
+        "blocks.0.cross.out.weight": 1,
+        "blocks.0.feed.up.weight": 1,
+        "blocks.0.feed.down.weight": 1,
+    }
 
 
 def test_adamw_of_a_run_equals_its_definition() -> None:
