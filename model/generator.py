@@ -16,7 +16,8 @@ from simbench.generator import Answer, Invalid
 from simbench.video import Video
 
 if TYPE_CHECKING:
-    from model.pipeline import How, Pipeline, Wish
+    from model.pipeline import How, Pipeline
+    from model.wishes import Wish
 
 SHIPPED = Path(__file__).resolve().parent / "weights" / "nano"
 
@@ -69,7 +70,7 @@ class ModelGenerator:
                 answers[place] = wish
             else:
                 ready.setdefault(_kind(wish), []).append((place, wish))
-        with _threads(self.threads):
+        with threads(self.threads):
             for group in ready.values():
                 made = self.pipeline.make([wish for _, wish in group])
                 for (place, wish), frames in zip(group, made, strict=True):
@@ -82,7 +83,7 @@ class ModelGenerator:
         """The model's loss of each video (not its own) at fixed levels and the noise of its seed: float64
         [levels, F], levels as in model.pipeline.LEVELS, F the latent frames that are not context."""
         found: list[np.ndarray | Invalid] = []
-        with _threads(self.threads):
+        with threads(self.threads):
             for condition, video, seed in zip(conditions, videos, seeds, strict=True):
                 wish = self._wish(condition, seed)
                 if isinstance(wish, Invalid):
@@ -113,8 +114,7 @@ class ModelGenerator:
         }
 
     def _wish(self, condition: Condition, seed: int) -> Wish | Invalid:
-        from model.commands import camera_rows, one_hot
-        from model.pipeline import Wish, problem
+        from model.wishes import Wish, camera_rows, one_hot, problem
         from model.worlds import ACTIONS
 
         try:
@@ -161,7 +161,7 @@ def _kind(wish: Wish) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """`count` threads of torch inside the block, 0 for as many as it has."""
     import torch
 

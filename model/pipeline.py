@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from model import flow
-from model.commands import grouped
 from model.noise import keyed_noise
 from model.sampler import ORDERS, Given, Guidance, Told, sample
 from model.schedule import after, pyramid
 from model.vae import latent_frames
+from model.wishes import Wish, context_frames, grouped, problem
 from simbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,55 +65,6 @@ class How:
         if self.chunk == 0:
             return after(self.steps, frames, given, self.shift)
         return pyramid(self.steps, frames, given, self.chunk, self.lag or self.steps, self.shift)
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One video to make: `given` uint8 [k, H, W, 3] sRGB, k from 0 to `frames`, are its first frames;
-    `actions` float32 [T, A] and `camera` float32 [T, 12] (model.commands) where the model takes them."""
-
-    given: np.ndarray
-    prompt: str
-    width: int
-    height: int
-    frames: int
-    fps: float
-    seed: int
-    actions: np.ndarray | None = None
-    camera: np.ndarray | None = None
-
-
-def problem(loaded: Loaded, wish: Wish) -> str | None:
-    """Why this model cannot make this video, in one line with the remedy, or None."""
-    config = loaded.config
-    multiple = config.vae.spatial * config.dit.patch
-    if wish.width % multiple or wish.height % multiple:
-        return (
-            f"size {wish.width}x{wish.height} must be a multiple of {multiple} on both sides for this model"
-        )
-    if len(wish.given) > wish.frames:
-        return f"{len(wish.given)} frames are given and {wish.frames} asked; ask for more frames"
-    if len(wish.given) == 0 and loaded.text is None:
-        return "this model has no text, and no frame is given; give it one frame or more"
-    if len(wish.given) == 0 and not wish.prompt.strip():
-        return "neither words nor a frame are given; say what to show, or give a frame"
-    for name, values, width in (
-        ("actions", wish.actions, config.dit.actions),
-        ("camera", wish.camera, 12 * config.dit.camera),
-    ):
-        if values is None:
-            continue
-        if not width:
-            return f"{name} are given, and this model knows none; leave them out or take another model"
-        if values.shape != (wish.frames, width):
-            shape = "x".join(map(str, values.shape))
-            return f"{name} are {shape}; this model takes {wish.frames}x{width}, a row for each frame"
-    return None
-
-
-def context_frames(given: int, temporal: int) -> int:
-    """How many of the first `given` frames fill whole latents: 0, or the largest 1 + temporal k."""
-    return 0 if given == 0 else 1 + (given - 1) // temporal * temporal
 
 
 def pixels(frames: np.ndarray, device: str) -> Tensor:

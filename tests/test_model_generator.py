@@ -14,9 +14,8 @@ import tiny_model
 
 pytest.importorskip("torch")
 
-from model.commands import camera_rows, grouped, one_hot
 from model.generator import SHIPPED, ModelGenerator
-from model.pipeline import context_frames
+from model.wishes import camera_rows, context_frames, grouped, one_hot
 from simbench.case import Condition
 from simbench.errors import UserError
 from simbench.generator import Invalid
