@@ -81,6 +81,10 @@ class DiTConfig:
     predict: str = "clean"
     rank: int = 32
     """Rank of each block's own addition to the shared modulation."""
+    gate_init: float = 1.0
+    """Start of the gates on attention and feed-forward: 0 is adaLN-zero; at 1 a short run learns sooner."""
+    gain: float = 2.5
+    """Start of the gain on normed queries."""
 
 
 @dataclass(frozen=True)

@@ -109,3 +109,36 @@ def sweep(folder: Path, age: float = STRAY_AGE) -> int:
             continue
         swept += 1
     return swept
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path`; on a clean exit it is fsynced and takes the place of `path`.
+
+    A folder that was at `path` is moved aside and removed after the rename. A killed process leaves a
+    `.NAME.PID.tmp`, and in the one moment between two renames the former folder as `.NAME.old.PID.tmp`.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    former = path.with_name(f".{path.name}.old.{os.getpid()}.tmp")
+    with disk_errors(path):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            for inside in [*temporary.rglob("*"), temporary]:
+                _sync(inside)
+            if path.exists():
+                path.replace(former)
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(former, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
