@@ -1,33 +1,38 @@
-"""What belongs to video frames, told by latent frame: times, actions, cameras, where objects are seen."""
+"""What a viewer does, as the model is told it: a row of numbers for each video frame."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-
-def times(frames: int, fps: float, temporal: int) -> np.ndarray:
-    """Seconds float32 [F] of the last video frame of each latent frame of a clip of `frames` at `fps`."""
-    latent = 1 + -(-(frames - 1) // temporal)
-    return (np.arange(latent) * (temporal / fps)).astype(np.float32)
+from simbench.errors import UserError
 
 
-def per_latent(values: np.ndarray, temporal: int) -> np.ndarray:
-    """[T, ...] of video frames as [F, temporal, ...] of latent frames.
+def grouped(values: np.ndarray, temporal: int, latent_frames: int) -> np.ndarray:
+    """float32 [latent_frames, temporal, A] of `values` [T, A], one row for each video frame.
 
-    Latent 0 is frame 0 alone, whose value stands in all its places; a last group that is not full repeats
-    the last frame, as the VAE does.
+    The first latent is one frame and the last may be short of frames; their missing rows repeat the first and
+    the last one, as the codec fills up the video.
     """
-    frames = len(values)
-    latent = 1 + -(-(frames - 1) // temporal)
-    index = np.arange((latent - 1) * temporal + 1).clip(max=frames - 1)
-    index = np.concatenate([np.zeros(temporal - 1, np.int64), index])
-    return values[index].reshape(latent, temporal, *values.shape[1:])
+    rows = np.arange(latent_frames * temporal) - (temporal - 1)
+    picked = np.asarray(values, dtype=np.float32)[np.clip(rows, 0, len(values) - 1)]
+    return picked.reshape(latent_frames, temporal, -1)
 
 
-def seen(mask: np.ndarray, temporal: int, spatial: int) -> np.ndarray:
-    """bool [F, h, w]: whether an object (mask uint8 [T, H, W] above 0) is seen in the pixels of a latent."""
-    grouped = per_latent(mask > 0, temporal).any(1)
-    height, width = grouped.shape[1:]
-    padded = np.pad(grouped, [(0, 0), (0, -height % spatial), (0, -width % spatial)], mode="edge")
-    cells = padded.reshape(len(padded), padded.shape[1] // spatial, spatial, -1, spatial)
-    return np.asarray(cells.any((2, 4)))
+def one_hot(actions: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """float32 [T, len(names)] with a 1 for the action of each frame. UserError names an unknown one."""
+    for action in actions:
+        if action not in names:
+            raise UserError(f"action {action!r} is unknown; choose from {', '.join(names)}")
+    return np.array([[float(action == name) for name in names] for action in actions], dtype=np.float32)
+
+
+def camera_rows(poses: np.ndarray) -> np.ndarray:
+    """float32 [T, 12] of `poses` [T, 4, 4], world to camera (OpenCV): each camera against the first.
+
+    A row is the 3x4 matrix that takes points of the first frame's camera (metres) to that of its frame."""
+    poses = np.asarray(poses, dtype=np.float64)
+    relative = poses @ np.linalg.inv(poses[0])
+    relative[0] = np.eye(4)
+    return relative[:, :3].reshape(len(poses), 12).astype(np.float32)

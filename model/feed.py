@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.commands import per_latent, seen, times
+from model.grouping import per_latent, seen, times
 from model.data import Change, Sample, Source, chance, order, pick_caption
 from model.levels import PATTERNS, Levels, sample_levels
 from model.train_config import TrainConfig

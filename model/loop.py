@@ -14,7 +14,7 @@ import torch
 
 from model import resume, sources, vae_files
 from model.checkpoint import fill, read_model, save_model
-from model.commands import times
+from model.grouping import times
 from model.config import to_dict
 from model.denoiser import Batch, Denoiser
 from model.distributed import Process
