@@ -75,8 +75,8 @@ class DiT(nn.Module):
 
         level [B, F] is 1 for noise and 0 for clean; seconds [B, F] is when the last video frame of each
         latent frame is shown; context [B, F] tells which frames are given. actions [B, F, temporal, A] and
-        camera [B, F, temporal, 12] belong to the video frames of each latent frame, of which the first has
-        but its last; NaN is "not given". size [B, 2] is that of the whole picture, in latents, where `noised` is a crop.
+        camera [B, F, temporal, 12] belong to the video frames of each latent frame (the first has only
+        its last); NaN is "not given". size [B, 2] is the whole picture, in latents, where `noised` is a crop.
         """
         causal = is_causal(mode)
         batch, frames, _, height, width = noised.shape
