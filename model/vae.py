@@ -17,19 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model import vae_tiles as tiles
 from model.config import VAEConfig
 from model.pca import PatchPCA
-from model.vae_layers import Block, ChannelNorm, Down, Up, per_frame
+from model.vae_layers import per_frame
+from model.vae_networks import Decoder, Encoder, Memory
 from simbench.errors import UserError
 
 LEAST_LOGVAR, MOST_LOGVAR = -20.0, 4.0
 """Bounds of the posterior's log-variance; the lower one is that of a codec without a network."""
-
-FIRST_LOGVAR = -6.0
-"""Log-variance that an untrained encoder gives: a deviation of 0.05 where pixels span 2."""
-
-Memory = tuple[Tensor, ...]
-"""What the temporal layers of one network saw last, in their order: [B, 2, C, h, w] each."""
 
 
 @dataclass(frozen=True)
@@ -53,52 +49,6 @@ class Stream:
 
     memory: Memory
     waiting: Tensor | None = None
-
-
-class Encoder(nn.Module):
-    """Pixels, shuffled into channels, to what is added to the linear latent and to its log-variance."""
-
-    def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        widths, steps = _stages(config)
-        self.patch = config.patch
-        self.stem = nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1)
-        self.stages = nn.ModuleList(_blocks(width, config.blocks) for width in widths)
-        self.downs = nn.ModuleList(
-            Down(a, b, *step) for a, b, step in zip(widths[:-1], widths[1:], steps, strict=True)
-        )
-        self.head = _head(widths[-1], 2 * config.channels, zero=config.linear)
-        last = self.head[-1]
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
-        with torch.no_grad():
-            last.bias[config.channels :] = FIRST_LOGVAR
-
-    def forward(self, video: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
-        """[B, T, 3, H, W] (T = 1 + temporal k, later chunks temporal k) to [B, F, 2 C, h, w]."""
-        x = per_frame(lambda y: self.stem(F.pixel_unshuffle(y, self.patch)), video)
-        x, memory = _run(x, memory, self.stages, self.downs)
-        return per_frame(self.head, x), memory
-
-
-class Decoder(nn.Module):
-    """Latents in units of their spread to what is added to the linear path's pixels."""
-
-    def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        widths, steps = _stages(config)
-        widths, steps = widths[::-1], steps[::-1]
-        self.patch = config.patch
-        self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
-        self.stages = nn.ModuleList(_blocks(width, config.blocks + 1) for width in widths)
-        self.ups = nn.ModuleList(
-            Up(a, b, *step) for a, b, step in zip(widths[:-1], widths[1:], steps, strict=True)
-        )
-        self.head = _head(widths[-1], 3 * config.patch**2, zero=config.linear)
-
-    def forward(self, latent: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
-        """[B, F, C, h, w] to [B, T, 3, H, W]."""
-        x, memory = _run(per_frame(self.stem, latent), memory, self.stages, self.ups)
-        return per_frame(lambda y: F.pixel_shuffle(self.head(y), self.patch), x), memory
 
 
 class VAE(nn.Module):
@@ -131,16 +81,7 @@ class VAE(nn.Module):
 
         `frames` and `size` (height, width) of the true clip trim what encoding had filled up.
         """
-        video, _ = self.decode_stream(latent, None)
-        frames = video.shape[1] if frames is None else frames
-        height, width = video.shape[3:] if size is None else size
-        full = tuple(video.shape[i] for i in (1, 3, 4))
-        if frames > full[0] or height > full[1] or width > full[2]:
-            raise UserError(
-                f"latents of {full[0]} frames of {full[2]}x{full[1]} px cannot give {frames} of"
-                f" {width}x{height}; ask for no more"
-            )
-        return video[:, :frames, :, :height, :width]
+        return trimmed(self.decode_stream(latent, None)[0], frames, size)
 
     def encode_stream(
         self, video: Tensor, state: Stream | None, last: bool = False
@@ -192,21 +133,52 @@ class VAE(nn.Module):
         assert video is not None
         return video, Stream(memory)
 
+    def encode_tiled(self, video: Tensor, tile: int = 512, overlap: int = 128) -> Posterior:
+        """`encode` in squares of `tile` px that share `overlap` px; both are multiples of `spatial`."""
+        spatial = self._tiling(tile, overlap)
+
+        def work(part: Tensor) -> Tensor:
+            posterior = self.encode(part)
+            return torch.cat([posterior.mean, posterior.logvar], 2)
+
+        both = tiles.blended(work, pad_sides(_checked(video), spatial), tile, overlap, 1 / spatial)
+        return Posterior(*both.chunk(2, 2))
+
+    def decode_tiled(
+        self,
+        latent: Tensor,
+        frames: int | None = None,
+        size: tuple[int, int] | None = None,
+        tile: int = 512,
+        overlap: int = 128,
+    ) -> Tensor:
+        """`decode` in squares of `tile` px that share `overlap` px; both are multiples of `spatial`."""
+        spatial = self._tiling(tile, overlap)
+        video = tiles.blended(self.decode, latent, tile // spatial, overlap // spatial, spatial)
+        return trimmed(video, frames, size)
+
+    def _tiling(self, tile: int, overlap: int) -> int:
+        spatial = self.config.spatial
+        if tile % spatial or overlap % spatial:
+            raise UserError(f"tile={tile} and overlap={overlap} must be multiples of {spatial} px")
+        return spatial
+
     def normalise(self, latent: Tensor, start: int = 0) -> Tensor:
         """(latent - mean) / std with the statistics of frame 0 and of later frames; [B, F, C, h, w].
 
         `start` is the place of the first of these latent frames in its video.
         """
-        mean, std = self._statistics(latent, start)
+        mean, std = self.statistics(latent.shape[1], start)
         return (latent - mean) / std
 
     def denormalise(self, latent: Tensor, start: int = 0) -> Tensor:
         """The inverse of `normalise`."""
-        mean, std = self._statistics(latent, start)
+        mean, std = self.statistics(latent.shape[1], start)
         return latent * std + mean
 
-    def _statistics(self, latent: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        rows = [int(start + i > 0) for i in range(latent.shape[1])]
+    def statistics(self, count: int, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of `count` latent frames from `start` on: [count, C, 1, 1] each."""
+        rows = [int(start + i > 0) for i in range(count)]
         return self.mean[rows][:, :, None, None], self.std[rows][:, :, None, None]
 
     def _encode(self, video: Tensor, memory: Memory | None) -> tuple[Posterior, Memory]:
@@ -238,6 +210,18 @@ def pad_sides(video: Tensor, multiple: int) -> Tensor:
     return per_frame(lambda y: F.pad(y, (0, right, 0, down), mode="replicate"), video)
 
 
+def trimmed(video: Tensor, frames: int | None, size: tuple[int, int] | None) -> Tensor:
+    """The first `frames` frames and `size` (height, width) of [B, T, C, H, W]; None keeps all."""
+    full = (video.shape[1], *video.shape[3:])
+    frames, height, width = (full[0] if frames is None else frames, *(full[1:] if size is None else size))
+    if frames > full[0] or height > full[1] or width > full[2]:
+        raise UserError(
+            f"latents of {full[0]} frames of {full[2]}x{full[1]} px cannot give {frames} of {width}x{height};"
+            " ask for no more"
+        )
+    return video[:, :frames, :, :height, :width]
+
+
 def latent_frames(frames: int, temporal: int) -> int:
     """Latent frames of a video of `frames` frames: 1 + ceil((frames - 1) / temporal)."""
     return 1 + -(-(frames - 1) // temporal)
@@ -260,41 +244,3 @@ def _check(config: VAEConfig) -> None:
         raise UserError("a VAE without widths and without the linear path is nothing; set vae.linear=true")
     if config.blocks < 0:
         raise UserError(f"vae.blocks={config.blocks} is below 0")
-
-
-def _stages(config: VAEConfig) -> tuple[list[int], list[tuple[bool, bool]]]:
-    """Width of each stage, and what the step after it halves: (space, time). At least one stage; the last
-    width is repeated until time is halved often enough."""
-    halvings = config.temporal.bit_length() - 1
-    count = max(len(config.widths), halvings + 1)
-    widths = [*config.widths, *([config.widths[-1]] * (count - len(config.widths)))]
-    return widths, [(i < len(config.widths) - 1, i < halvings) for i in range(count - 1)]
-
-
-def _blocks(width: int, count: int) -> nn.ModuleList:
-    return nn.ModuleList(Block(width) for _ in range(count))
-
-
-def _head(width: int, out: int, zero: bool) -> nn.Sequential:
-    last = nn.Conv2d(width, out, 3, padding=1)
-    if zero:
-        nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-    return nn.Sequential(ChannelNorm(width), nn.SiLU(), last)
-
-
-def _run(
-    x: Tensor, memory: Memory | None, stages: nn.ModuleList, steps: nn.ModuleList
-) -> tuple[Tensor, Memory]:
-    """Stages of blocks with a step between them; a memory per block, in order."""
-    first = memory is None
-    old = iter(() if memory is None else memory)
-    new = []
-    for i, stage in enumerate(stages):
-        assert isinstance(stage, nn.ModuleList)
-        for block in stage:
-            x, after = block(x, next(old, None))
-            new.append(after)
-        if i < len(steps):
-            x = steps[i](x, first)
-    return x, tuple(new)

@@ -87,7 +87,7 @@ def test_no_latent_and_no_frame_knows_what_comes_later(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frames=st.integers(1, 14), sizes=st.lists(st.integers(1, 6), max_size=6))
 def test_chunks_of_any_length_encode_as_the_whole(name: str, frames: int, sizes: list[int]) -> None:
     vae, video = made(name), clip(frames, 8, 8)
@@ -101,7 +101,7 @@ def test_chunks_of_any_length_encode_as_the_whole(name: str, frames: int, sizes:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(count=st.integers(1, 6), sizes=st.lists(st.integers(1, 3), max_size=4))
 def test_chunks_of_any_length_decode_as_the_whole(name: str, count: int, sizes: list[int]) -> None:
     vae = made(name)

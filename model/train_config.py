@@ -1,0 +1,237 @@
+"""Options of a training run: dataclasses, the preset files, and key=value words over them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from model.config import ModelConfig, from_dict, to_dict
+from model.levels import Mixture
+from model.optim import OptimConfig
+from simbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where clips come from. The last `held` are never trained on; validation reads them."""
+
+    path: str = ""
+    """A pool (python -m model.data pool) or a folder of videos; empty renders a pool into the cache."""
+    mix: str = "nano"
+    """What such a pool is drawn from: nano or tiny."""
+    clips: int = 24576
+    """Its size, and the most clips that are used of any source; 0 is all. A short run renders fewer."""
+    held: int = 64
+    workers: int = 1
+    vary: float = 1.0
+    """Chance that a clip's colours are changed, and half the chance that it is mirrored, where that is the
+    same world."""
+    ahead: int = 4
+    """Batches that are prepared while the model works."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """How errors count: `kind` v, x-ramp or x (model/flow.py). `objects` is added to the weight 1 of places
+    where an object is seen. `text` and `commands` are the shares of clips without them, for guidance.
+    `causal` is the share of steps in block-causal order."""
+
+    kind: str = "v"
+    objects: float = 0.0
+    text: float = 0.1
+    commands: float = 0.15
+    causal: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. Amounts of work are in TFLOP of the model's training (forward and backward, VAE apart)."""
+
+    out: str = ""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    levels: Mixture = field(default_factory=Mixture)
+    loss: LossConfig = field(default_factory=LossConfig)
+    vae: str = ""
+    """Folder of a model whose VAE is used; empty fits the linear one to the data."""
+    init: str = ""
+    """Folder of a model to go on from (fine-tuning)."""
+    batch: int = 16
+    """Clips to a step, over all processes."""
+    micro: int = 0
+    """Clips in memory at once on each process; 0 is all of its share. It changes no result."""
+    budget: float = 40.0
+    part: float = 40.0
+    """Work after which one call stops; the same command goes on."""
+    checkpoint_every: float = 5.0
+    keep: int = 3
+    """Checkpoints kept; 0 keeps all."""
+    validate_every: float = 5.0
+    evaluate: str = ""
+    """Options of a suite for `python -m simbench generator=model`, such as "suite=permanence cases=32"."""
+    evaluate_every: float = 20.0
+    ema: tuple[float, ...] = (0.05,)
+    """Widths of the averages of the weights, as shares of the run; the first is exported."""
+    precision: str = "bf16"
+    """Of activations: bf16 or fp32. Weights, moments and averages are fp32."""
+    compile: str = "auto"
+    """true, false, or auto: from 2 TFLOP on, where it pays for the minute that it takes."""
+    device: str = "auto"
+    threads: int = 0
+    """Cores of the CPU to compute with; 0 is what torch takes."""
+    shard_above: float = 1e9
+    """Parameters above which several processes share the weights out (FSDP2) instead of repeating them."""
+    seed: int = 0
+    log_every: int = 20
+    """Steps to a line of metrics.jsonl."""
+    tensorboard: bool = False
+
+
+FREE = (
+    "out", "budget", "part", "checkpoint_every", "keep", "validate_every", "evaluate", "evaluate_every",
+    "compile", "device", "threads", "shard_above", "log_every", "tensorboard", "micro",
+)  # fmt: skip
+"""Options that a run may change when it goes on: none of them changes what a step computes."""
+
+
+def parse(arguments: Sequence[str]) -> TrainConfig:
+    """`config=FILE.json` and dotted key=value words over it. UserError names the word that is wrong."""
+    words: dict[str, str] = {}
+    for argument in arguments:
+        key, sign, value = argument.partition("=")
+        if not sign:
+            raise UserError(f"{argument!r} is not key=value; write for example batch=16")
+        if key in words:
+            raise UserError(f"{key} is given twice; give it once")
+        words[key] = value
+    data = _file(Path(words.pop("config"))) if "config" in words else {}
+    for key, text in words.items():
+        _put(data, key, text)
+    return checked(from_dict(TrainConfig, data))
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = sorted(str(p) for p in Path("conf/model").glob("*.json"))
+        hint = f"known are {', '.join(known)}" if known else "name a JSON file of options"
+        raise UserError(f"config={path} does not exist; {hint}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"config={path} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"config={path} must hold an object of options, not {type(data).__name__}")
+    return data
+
+
+def _put(data: dict[str, Any], key: str, text: str) -> None:
+    """Set the dotted `key`; its text is read as the type that the option has."""
+    kind: Any = TrainConfig
+    *path, last = key.split(".")
+    place = data
+    for part in path:
+        kind = _hint(kind, part, key)
+        place = place.setdefault(part, {})
+        if not dataclasses.is_dataclass(kind) or not isinstance(place, dict):
+            raise UserError(f"unknown option {key}; {part} has no options of its own")
+    hint = _hint(kind, last, key)
+    if dataclasses.is_dataclass(hint):
+        inner = ", ".join(f"{last}.{f.name}" for f in dataclasses.fields(hint))
+        raise UserError(f"{key}= is a group of options; set one of {inner}")
+    place[last] = _value(key, text, hint)
+
+
+def _hint(kind: Any, name: str, key: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    if name not in hints:
+        close = get_close_matches(name, hints, 1)
+        whole = [path for path, _ in leaves(TrainConfig) if path.rpartition(".")[2] == name]
+        hint = f"did you mean {(whole or close)[0]}?" if whole or close else f"known are {', '.join(hints)}"
+        raise UserError(f"unknown option {key}; {hint}")
+    return hints[name]
+
+
+def _value(key: str, text: str, hint: Any) -> Any:
+    if hint is str:
+        return text
+    many = typing.get_origin(hint) is tuple and not text.startswith("[")
+    try:
+        value = json.loads(f"[{text}]" if many else text)
+    except json.JSONDecodeError as error:
+        name = "list" if typing.get_origin(hint) is tuple else getattr(hint, "__name__", str(hint))
+        raise UserError(f"{key}={text} must be of type {name}") from error
+    return value
+
+
+def leaves(kind: Any, where: str = "") -> Iterable[tuple[str, Any]]:
+    """Every option of a dataclass as (dotted path, default)."""
+    hints = typing.get_type_hints(kind)
+    for part in dataclasses.fields(kind):
+        path = f"{where}{part.name}"
+        if dataclasses.is_dataclass(hints[part.name]):
+            yield from leaves(hints[part.name], f"{path}.")
+        elif isinstance(hints[part.name], types.GenericAlias) or part.default is not dataclasses.MISSING:
+            yield path, part.default
+
+
+def checked(config: TrainConfig) -> TrainConfig:
+    """`config` itself. UserError for a value that no run can have."""
+    for name, value, low in (
+        ("batch", config.batch, 1),
+        ("micro", config.micro, 0),
+        ("keep", config.keep, 0),
+        ("log_every", config.log_every, 1),
+        ("threads", config.threads, 0),
+        ("data.held", config.data.held, 1),
+        ("data.ahead", config.data.ahead, 1),
+        ("seed", config.seed, 0),
+    ):
+        if value < low:
+            raise UserError(f"{name}={value} must be {low} or more")
+    for name in ("budget", "part", "checkpoint_every", "validate_every", "evaluate_every"):
+        if not getattr(config, name) > 0:
+            raise UserError(f"{name}={getattr(config, name):g} must be above 0 TFLOP")
+    for name, word, choices in (
+        ("precision", config.precision, ("bf16", "fp32")),
+        ("compile", config.compile, ("auto", "true", "false")),
+        ("optim.optimizer", config.optim.optimizer, ("muon", "adamw")),
+    ):
+        if word not in choices:
+            raise UserError(f"{name}={word} is not one of {', '.join(choices)}")
+    if not 0 <= config.optim.warmup + config.optim.cooldown <= 1:
+        raise UserError("optim.warmup and optim.cooldown are shares of the budget; together at most 1")
+    if not config.ema:
+        raise UserError("ema= names no width; 0.05 is usual")
+    return config
+
+
+def changed(before: Mapping[str, Any], config: TrainConfig) -> str | None:
+    """The first option outside FREE in which a run on disk differs, as `key=old, not new`; None if none."""
+    now = _flat(to_dict(config))
+    old = _flat(before)
+    for key in sorted(now.keys() | old.keys()):
+        if key.split(".")[0] in FREE:
+            continue
+        # A list in JSON is a tuple here.
+        a, b = (json.dumps(side.get(key)) for side in (old, now))
+        if a != b:
+            return f"{key}={a}, not {b}"
+    return None
+
+
+def _flat(data: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{where}{key}.")
+        else:
+            found[f"{where}{key}"] = value
+    return found
