@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from model import flow
+from model.grouping import per_latent, times
 from model.noise import keyed_noise
 from model.sampler import ORDERS, Given, Guidance, Told, sample
 from model.schedule import after, pyramid
 from model.vae import latent_frames
-from model.wishes import Wish, context_frames, grouped, problem
+from model.wishes import Wish, context_frames, problem
 from simbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -198,17 +199,17 @@ class Pipeline:
         return torch.from_numpy(np.stack([keyed_noise(w.seed, shape) for w in wishes])).to(self.device)
 
     def _told(self, wishes: Sequence[Wish]) -> Told:
-        frames, temporal = latent_frames(wishes[0].frames, self._temporal), self._temporal
-        seconds = torch.stack([torch.arange(frames) * (temporal / w.fps) for w in wishes]).to(self.device)
+        temporal = self._temporal
+        seconds = np.stack([times(w.frames, w.fps, temporal) for w in wishes])
         rows = {}
         for name in ("actions", "camera"):
             values = [getattr(wish, name) for wish in wishes]
             if values[0] is not None:
-                stacked = np.stack([grouped(v, temporal, frames) for v in values])
+                stacked = np.stack([per_latent(v, temporal) for v in values])
                 rows[name] = torch.from_numpy(stacked).to(self.device)
         text = self._text([w.prompt for w in wishes])
         null = self._text([""] * len(wishes)) if self.how.guidance != 1 else None
-        return Told(seconds, text, null, mode=self.how.mode, **rows)
+        return Told(torch.from_numpy(seconds).to(self.device), text, null, mode=self.how.mode, **rows)
 
     def _text(self, prompts: list[str]) -> Any:
         encoder = self.loaded.text

@@ -68,17 +68,6 @@ def context_frames(given: int, temporal: int) -> int:
     return 0 if given == 0 else 1 + (given - 1) // temporal * temporal
 
 
-def grouped(values: np.ndarray, temporal: int, latent_frames: int) -> np.ndarray:
-    """float32 [latent_frames, temporal, A] of `values` [T, A], one row for each video frame.
-
-    The first latent is one frame and the last may be short of frames; their missing rows repeat the first and
-    the last one, as the codec fills up the video.
-    """
-    rows = np.arange(latent_frames * temporal) - (temporal - 1)
-    picked = np.asarray(values, dtype=np.float32)[np.clip(rows, 0, len(values) - 1)]
-    return picked.reshape(latent_frames, temporal, -1)
-
-
 def one_hot(actions: Sequence[str], names: Sequence[str]) -> np.ndarray:
     """float32 [T, len(names)] with a 1 for the action of each frame. UserError names an unknown one."""
     for action in actions:

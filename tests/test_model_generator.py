@@ -15,7 +15,7 @@ import tiny_model
 pytest.importorskip("torch")
 
 from model.generator import SHIPPED, ModelGenerator
-from model.wishes import camera_rows, context_frames, grouped, one_hot
+from model.wishes import camera_rows, context_frames, one_hot
 from simbench.case import Condition
 from simbench.errors import UserError
 from simbench.generator import Invalid
@@ -170,10 +170,6 @@ def test_actions_and_camera_move_the_video(commanded: Path) -> None:
 
 
 def test_commands() -> None:
-    values = np.arange(9)[:, None]
-    rows = grouped(values, 4, 3)
-    assert rows.shape == (3, 4, 1) and rows[:, :, 0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
-    assert grouped(values[:7], 4, 3)[2, :, 0].tolist() == [5, 6, 6, 6]
     assert one_hot(("b", "a"), ("a", "b")).tolist() == [[0, 1], [1, 0]]
     rng = np.random.default_rng(0)
     poses = np.repeat(np.eye(4)[None], 3, 0)
