@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.grouping import per_latent, seen, times
+from model.augment import augmented
 from model.data import Change, Sample, Source, chance, order, pick_caption
+from model.grouping import per_latent, seen, times
 from model.levels import PATTERNS, Levels, sample_levels
 from model.train_config import TrainConfig
 from simbench.errors import UserError
@@ -70,7 +72,6 @@ class Feed:
         config: TrainConfig,
         place: Place = Place(),
         tokens: Callable[[list[str]], Tensor] | None = None,
-        change: Change | None = None,
     ) -> None:
         limit = config.data.clips or len(source)
         self.total = min(len(source), limit) - config.data.held
@@ -82,7 +83,8 @@ class Feed:
         if config.batch % place.world:
             raise UserError(f"batch={config.batch} does not divide over {place.world} processes")
         self._source, self._config, self._place = source, config, place
-        self._tokens, self._change = tokens, change
+        self._tokens = tokens
+        self._change: Change = partial(augmented, options=config.data.augment)
 
     def batch(self, step: int) -> Raw:
         """This process's share of the batch of `step` (0 is the first)."""
@@ -90,9 +92,8 @@ class Feed:
         slots = range(self._place.rank * share, (self._place.rank + 1) * share)
         clips = [int(i) for i in order(config.seed, step, config.batch, self.total)[slots.start : slots.stop]]
         samples = [self._source.sample(i) for i in clips]
-        if self._change is not None:
-            pairs = zip(samples, slots, strict=True)
-            samples = [self._change(s, chance(config.seed, step, slot)) for s, slot in pairs]
+        pairs = zip(samples, slots, strict=True)
+        samples = [self._change(s, chance(config.seed, step, slot)) for s, slot in pairs]
         video = stacked(samples)
         frames = len(times(video.shape[1], 1.0, config.model.vae.temporal))
         levels = sample_levels(config.batch, frames, config.levels, keyed(config.seed, step, LEVELS))

@@ -14,12 +14,12 @@ import torch
 
 from model import resume, sources, vae_files
 from model.checkpoint import fill, read_model, save_model
-from model.grouping import times
 from model.config import to_dict
 from model.denoiser import Batch, Denoiser
 from model.distributed import Process
 from model.evaluate import evaluate
 from model.feed import Feed, Place, Stream, even_levels
+from model.grouping import times
 from model.metrics import Log, Ticker, memory, peak, ticker
 from model.train_config import TrainConfig, changed
 from model.trainer import Trainer, work_of
@@ -84,16 +84,17 @@ class Loop:
         """Clips and VAE; made by the first process where they are not there, then read by all."""
         config, file = self.config, self.out / "vae.safetensors"
         if self.process.first:
-            source = sources.open_source(config.data, self.wanted)
-            if fresh:
-                vae_files.save(file, sources.open_vae(config, source, self.wanted - config.data.held))
-                write_text(self.out / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
+            sources.open_source(config.data, self.wanted)
         self.process.wait()
         source = sources.open_source(config.data, self.wanted)
         limited = dataclasses.replace(config, data=dataclasses.replace(config.data, clips=self.wanted))
         tokens = None if module.text is None else module.text.tokens
-        place = Place(self.process.rank, self.process.world)
-        return Feed(source, limited, place, tokens), vae_files.load(file)
+        feed = Feed(source, limited, Place(self.process.rank, self.process.world), tokens)
+        if self.process.first and fresh:
+            vae_files.save(file, sources.open_vae(config, source, feed.total))
+            write_text(self.out / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
+        self.process.wait()
+        return feed, vae_files.load(file)
 
     def run(self) -> None:
         """Train until the budget or the part is done, or `stopped` says so."""

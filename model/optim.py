@@ -18,27 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from model.train_config import OptimConfig
+
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Jordan's coefficients: steepest at 0, and after five rounds every singular value is near 1."""
 ROUNDS = 5
 RMS = 0.2
 """Moonlight's size of an update; AdamW's lies between 0.2 and 0.4."""
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """Learning rates are peaks; the schedule scales them. `weight_decay` is decoupled, on matrices only."""
-
-    optimizer: str = "muon"
-    """muon (AdamW for what is no matrix of a block) or adamw (for all)."""
-    muon_lr: float = 3e-3
-    adam_lr: float = 3e-3
-    weight_decay: float = 0.01
-    momentum: float = 0.95
-    warmup: float = 0.02
-    """Share of the budget in which the rates rise from 0."""
-    cooldown: float = 0.3
-    """Share of the budget, at its end, in which they fall to 0."""
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,7 @@ def _options() -> str:
 
     lines = []
     for path, value in leaves(TrainConfig):
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        shown = value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
         lines.append(f"  {path}={shown}")
     return "\n".join(lines)
 

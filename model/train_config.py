@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from model.augment import Augment
 from model.config import ModelConfig, from_dict, to_dict
-from model.levels import Mixture
-from model.optim import OptimConfig
+from model.mixture import Mixture
 from simbench.errors import UserError
 
 
@@ -30,11 +30,26 @@ class DataConfig:
     """Its size, and the most clips that are used of any source; 0 is all. A short run renders fewer."""
     held: int = 64
     workers: int = 1
-    vary: float = 1.0
-    """Chance that a clip's colours are changed, and half the chance that it is mirrored, where that is the
-    same world."""
+    augment: Augment = field(default_factory=Augment)
+    """Other colours and mirrors of a clip, drawn anew whenever it is read."""
     ahead: int = 4
     """Batches that are prepared while the model works."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Learning rates are peaks; the schedule scales them. `weight_decay` is decoupled, on matrices only."""
+
+    optimizer: str = "muon"
+    """muon (AdamW for what is no matrix of a block) or adamw (for all)."""
+    muon_lr: float = 3e-3
+    adam_lr: float = 3e-3
+    weight_decay: float = 0.01
+    momentum: float = 0.95
+    warmup: float = 0.02
+    """Share of the budget in which the rates rise from 0."""
+    cooldown: float = 0.3
+    """Share of the budget, at its end, in which they fall to 0."""
 
 
 @dataclass(frozen=True)
