@@ -28,17 +28,19 @@ RMS = 0.2
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """`[..., m, n]` with every singular value moved near 1 (0.7 to 1.2), by Newton-Schulz rounds in `dtype`.
+    """`[..., m, n]`, every singular value moved near 1 (0.7 to 1.2), by Newton-Schulz rounds in `dtype`.
 
     Jordan 2024; the rounds work on the smaller side. The result has the dtype of `matrices`.
     """
     a, b, c = QUINTIC
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
-    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)).to(dtype)
+    x = (matrices.mT if tall else matrices).reshape(-1, *sorted(matrices.shape[-2:]))
+    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)).to(dtype).contiguous()
     for _ in range(ROUNDS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        # a x + (b gram + c gram^2) x; fused, because on small matrices the sums cost more than the products.
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    x = x.view(*matrices.shape[:-2], *x.shape[-2:])
     return (x.mT if tall else x).to(matrices.dtype)
 
 
