@@ -17,6 +17,7 @@ from simbench.worlds.scene import Scene
 
 if TYPE_CHECKING:
     from simbench.worlds.compile import CompiledClip
+    from simbench.worlds.raster import Frames
 
 FIRST_SEED = 1 << 40
 """Suites draw worlds below 2^31; training starts here, so that the two cannot meet."""
@@ -69,6 +70,36 @@ def named(name: str) -> Mix:
     raise UserError(f"mix={name} is unknown; use nano or tiny")
 
 
+def check_mix(mix: Mix) -> None:
+    """UserError names the option of a mix that no clip can be drawn with."""
+    from simbench.worlds import families
+
+    for name in mix.families:
+        families.builder(name)
+    if not mix.families:
+        raise UserError("a mix needs at least one family; use family=all or a name")
+    if mix.look not in families.LOOKS:
+        raise UserError(f"look={mix.look} is unknown; use one of {', '.join(families.LOOKS)}")
+    shares = {f"variety.{k}": v for k, v in dataclasses.asdict(mix.variety).items()}
+    shares |= {"difficulty": mix.difficulty, "steady": mix.steady, "hardest": mix.hardest}
+    shares["occluder.hidden"] = mix.occluder.hidden
+    limits = {name: (value, 0.0, 1.0) for name, value in shares.items()}
+    limits |= {
+        "frames": (mix.frames, 1, 10_000),
+        "fps": (mix.fps, 0.1, 1000.0),
+        "samples": (mix.samples, 1, 16),
+    }
+    limits["occluder.diameter"] = (mix.occluder.diameter, 0.02, 0.5)
+    for name, (value, low, high) in limits.items():
+        if not low <= value <= high:
+            raise UserError(f"{name}={value:g} is out of range; use {low:g} to {high:g}")
+    weights = mix.occluder.trials
+    if len(weights) != 5 or min(weights) < 0 or not sum(weights) > 0:
+        raise UserError(
+            f"occluder.trials={list(weights)} are not five weights; use for example [34,34,10,10,12]"
+        )
+
+
 def world_seed(seed: int, index: int) -> int:
     """The seed of world `index` of data set `seed`: at least 2^40, each (seed, index) another one."""
     if not 0 <= seed < 1 << 20 or not 0 <= index < STREAM:
@@ -112,22 +143,37 @@ def _occluder(mix: Mix, world: int, rng: random.Random, duration: float, difficu
     return dataclasses.replace(scene, caption=caption(scene))
 
 
-def draw(mix: Mix, seed: int, index: int) -> Sample:
-    """Clip `index` of data set `seed`: a pure function of its arguments, the same on every machine."""
+@dataclass(frozen=True)
+class Rendered:
+    """A clip with all that can be asked about it: `frames` holds pixels, depth and ids."""
+
+    scene: Scene
+    compiled: CompiledClip
+    frames: Frames
+
+
+def rendered(mix: Mix, seed: int, index: int) -> Rendered:
+    """Clip `index` of data set `seed`, with its truth."""
     from simbench.worlds.compile import compile_scene
     from simbench.worlds.render import render
 
     scene = draw_scene(mix, seed, index)
     compiled = compile_scene(scene, mix.frames, mix.fps)
-    drawn = render(compiled, mix.width, mix.height, mix.samples)
+    return Rendered(scene, compiled, render(compiled, mix.width, mix.height, mix.samples))
+
+
+def draw(mix: Mix, seed: int, index: int) -> Sample:
+    """Clip `index` of data set `seed`: a pure function of its arguments, the same on every machine."""
+    made = rendered(mix, seed, index)
+    scene = made.scene
     facts = {"family": scene.family, "seed": world_seed(seed, index), "look": mix.look, "split": "train"}
     return Sample(
-        video=drawn.rgb,
+        video=made.frames.rgb,
         fps=mix.fps,
         caption=scene.caption,
         actions=actions(scene, mix.frames, mix.fps),
-        camera=camera(compiled),
-        mask=mask(scene, drawn.ids),
+        camera=camera(made.compiled),
+        mask=mask(scene, made.frames.ids),
         facts=facts,
     )
 
