@@ -71,12 +71,16 @@ class PatchPCA(nn.Module):
 
     def _project(self, patches: Tensor, name: str) -> Tensor:
         mean, basis = self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_basis")
-        flat = patches.flatten(0, 1) - mean[:, None, None]
-        return F.conv2d(flat, basis[:, :, None, None]).unflatten(0, patches.shape[:2])
+        flat = patches.flatten(0, 1).to(mean) - mean[:, None, None]
+        # In bfloat16 the projection itself would cost more than the channels that are left out.
+        with torch.autocast(flat.device.type, enabled=False):
+            latent = F.conv2d(flat, basis[:, :, None, None])
+        return latent.unflatten(0, patches.shape[:2])
 
     def _restore(self, latent: Tensor, name: str) -> Tensor:
         mean, basis = self.get_buffer(f"{name}_mean"), self.get_buffer(f"{name}_basis")
-        flat = F.conv2d(latent.flatten(0, 1), basis.T[:, :, None, None])
+        with torch.autocast(latent.device.type, enabled=False):
+            flat = F.conv2d(latent.flatten(0, 1).to(mean), basis.T[:, :, None, None])
         return (flat + mean[:, None, None]).unflatten(0, latent.shape[:2])
 
 

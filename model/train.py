@@ -51,13 +51,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options() -> str:
-    from model.train_config import TrainConfig, leaves
+    from model.train_config import listed
 
-    lines = []
-    for path, value in leaves(TrainConfig):
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        lines.append(f"  {path}={shown}")
-    return "\n".join(lines)
+    return "\n".join(f"  {line}" for line in listed())
 
 
 @contextmanager

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from model.vae import VAE, Posterior
 from model.vae_layers import per_frame
+from model.vae_options import LossConfig
 
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of MS-SSIM from fine to coarse (Wang, Simoncelli and Bovik 2003, section 3)."""
 WINDOW, SIGMA = 11, 1.5
 """Its Gaussian window in pixels (Wang et al. 2004, section III-B)."""
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of the parts; 0 leaves one out."""
-
-    l1: float = 1.0
-    ssim: float = 0.5
-    motion: float = 0.5
-    """Of the error of differences between frames, without which a blurred standstill is cheap."""
-    kl: float = 1e-4
-    scale: float = 0.25
-    """Of scale equivariance (Skorokhodov et al. 2025): half-size latents decode to the half-size video."""
-    lpips: float = 0.0
-    """Needs the package lpips and the weights of its AlexNet on disk."""
-    adversarial: float = 0.0
-    """Of a patch discriminator, which is trained beside; usual is 0.05."""
-    adversarial_from: float = 0.7
-    """Share of the budget after which it counts; it learns from a tenth of the budget before."""
 
 
 def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
@@ -66,8 +46,11 @@ def _ssim(first: Tensor, second: Tensor, window: int) -> tuple[Tensor, Tensor]:
     kernel = kernel / kernel.sum()
     pictures = torch.cat([first, second, first * first, second * second, first * second], 1)
     channels = pictures.shape[1]
-    for shape in ((1, 1, window, 1), (1, 1, 1, window)):
-        pictures = F.conv2d(pictures, kernel.reshape(shape).expand(channels, -1, -1, -1), groups=channels)
+    # Variances are small differences of large means: no bfloat16 here.
+    with torch.autocast(first.device.type, enabled=False):
+        for shape in ((1, 1, window, 1), (1, 1, 1, window)):
+            weight = kernel.reshape(shape).expand(channels, -1, -1, -1)
+            pictures = F.conv2d(pictures, weight, groups=channels)
     a, b, aa, bb, ab = pictures.chunk(5, 1)
     luminance, contrast = (0.01 * 2.0) ** 2, (0.03 * 2.0) ** 2
     structure = (2 * (ab - a * b) + contrast) / (aa - a * a + bb - b * b + contrast)
@@ -114,7 +97,7 @@ def reconstruction(
     """
     posterior = vae.encode(video)
     latent = posterior.sample(generator)
-    made = vae.decode(latent, video.shape[1], (video.shape[3], video.shape[4]))
+    made = vae.decode(latent, video.shape[1], (video.shape[3], video.shape[4])).float()
     parts = {
         "l1": lambda: (made - video).abs().mean(),
         "ssim": lambda: 1.0 - ms_ssim(made.flatten(0, 1), video.flatten(0, 1)).mean(),

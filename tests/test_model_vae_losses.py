@@ -18,6 +18,7 @@ from model import vae_critic as critics  # noqa: E402
 from model import vae_losses as losses  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
 from model.vae import VAE, Posterior  # noqa: E402
+from model.vae_options import LossConfig  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -116,14 +117,14 @@ def test_parts_follow_their_weights_and_train_the_whole_network() -> None:
     vae = VAE(VAEConfig(patch=4, widths=(8,), channels=6, linear=False))
     video = picture(0, 16, 10).reshape(2, 5, 3, 16, 16)
     generator = torch.Generator().manual_seed(0)
-    parts, made = losses.reconstruction(vae, video, losses.LossConfig(), generator, scaled=True)
+    parts, made = losses.reconstruction(vae, video, LossConfig(), generator, scaled=True)
     assert set(parts) == {"l1", "ssim", "motion", "kl", "scale"} and made.shape == video.shape
     torch.stack(list(parts.values())).sum().backward()
     heads = [vae.encoder.head[-1], vae.encoder.stem, vae.decoder.head[-1], vae.decoder.stem]
     assert all(layer.weight.grad.abs().sum() > 0 for layer in heads)
-    bare = losses.LossConfig(ssim=0, motion=0, kl=0, scale=0)
+    bare = LossConfig(ssim=0, motion=0, kl=0, scale=0)
     assert set(losses.reconstruction(vae, video, bare, generator, scaled=True)[0]) == {"l1"}
-    unscaled = losses.reconstruction(vae, video, losses.LossConfig(), generator, scaled=False)[0]
+    unscaled = losses.reconstruction(vae, video, LossConfig(), generator, scaled=False)[0]
     assert "scale" not in unscaled
 
 
