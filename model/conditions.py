@@ -14,6 +14,9 @@ from model.layers import Linear, waves
 DISTANCES = 4
 """Octaves of the distance to the nearest context frame."""
 
+FACTS = 5
+"""Rate, whether there is motion, context, height, width."""
+
 FEATURES = 2 + 2 * DISTANCES
 """Own frame is context, a context frame was found, sines and cosines of the signed distance to it."""
 
@@ -45,14 +48,14 @@ class Conditions(nn.Module):
         width = config.width
         self.width, self.temporal = width, config.temporal
         self.level_up, self.level_down = Linear(width, width), Linear(width, width)
-        self.facts_up, self.facts_down = Linear(5, width), Linear(width, width)
+        self.facts_up, self.facts_down = Linear(FACTS, width), Linear(width, width)
         self.actions = FrameMLP(config.actions * config.temporal, width) if config.actions else None
         self.camera = FrameMLP(12 * config.temporal, width) if config.camera else None
 
     def forward(
         self, level: Tensor, facts: Tensor, actions: Tensor | None = None, camera: Tensor | None = None
     ) -> Tensor:
-        """Condition [..., D] in fp32 of level [...], counted in thousandths, and facts [..., 5]."""
+        """Condition [..., D] in fp32 of level [...], counted in thousandths, and facts [..., FACTS]."""
         made = self.level_down(F.silu(self.level_up(waves(1000 * level, self.width))))
         made = made + self.facts_down(F.silu(self.facts_up(facts)))
         for name, part, values in (("actions", self.actions, actions), ("camera", self.camera, camera)):
@@ -64,7 +67,7 @@ class Conditions(nn.Module):
 
 
 def facts(seconds: Tensor, context: Tensor, size: Tensor, temporal: int) -> Tensor:
-    """Rate, size and context [B, F, 5] of frames at `seconds` [B, F] of pictures of size [B, 2] latents.
+    """Rate, size and context [B, F, FACTS] of frames at `seconds` [B, F] of pictures of size [B, 2] latents.
 
     The rate is the logarithm of eighths of a second per video frame. A still image has none.
     """
@@ -79,16 +82,19 @@ def facts(seconds: Tensor, context: Tensor, size: Tensor, temporal: int) -> Tens
     return torch.cat((torch.stack((rate, moves, context.float()), dim=-1), sides), dim=-1)
 
 
-def nearest_context(context: Tensor, causal: bool) -> tuple[Tensor, Tensor]:
+def nearest_context(context: Tensor, causal: bool, clip: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Index [B, F] of the context frame nearest to each frame, and whether there is one [B, F].
 
-    Of two at one distance the earlier counts; in causal order only frames up to one's own do.
+    Of two at one distance the earlier counts; in causal order only frames up to one's own do, and where
+    clip [F] tells clips apart, only frames of one's own clip.
     """
     frames = context.shape[1]
     here = torch.arange(frames, device=context.device)
     ahead = here[None, :] - here[:, None]
     cost = 2 * ahead.abs() + (ahead > 0)
     usable = context[:, None, :] & (ahead <= 0 if causal else torch.ones_like(ahead, dtype=torch.bool))
+    if clip is not None:
+        usable = usable & (clip[:, None] == clip)
     cost = torch.where(usable, cost, 2 * frames + 2)
     return cost.argmin(-1), usable.any(-1)
 

@@ -51,6 +51,8 @@ class TextConfig:
     depth: int = 2
     buckets: int = 16384
     tokens: int = 64
+    features: int = 0
+    """Channels of precomputed features."""
 
 
 @dataclass(frozen=True)

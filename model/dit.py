@@ -15,6 +15,7 @@ What differs from DiT, and where it is from:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 import torch
@@ -23,12 +24,23 @@ from torch import Tensor, nn
 from model.attention import Dense, Layout
 from model.conditions import FEATURES, Conditions, facts, nearest_context, nearest_features
 from model.config import DiTConfig
-from model.layers import Block, Linear, initialise, modulated
+from model.layers import Block, Keys, Linear, initialise, modulated
+from model.pack import Pack
+from model.packed import choose
 from model.rotary import positions, turns
 from model.text import Text
+from model.tokens import patches, unpatched
 from simbench.errors import UserError
 
 Mode = Literal["bidirectional", "block_causal"]
+
+
+@dataclass(frozen=True)
+class TextKeys:
+    """Keys and values of a text for each block that reads it; the same at every step of a sampler."""
+
+    blocks: tuple[Keys | None, ...]
+    mask: Tensor
 
 
 class DiT(nn.Module):
@@ -65,7 +77,7 @@ class DiT(nn.Module):
         level: Tensor,
         seconds: Tensor,
         context: Tensor | None = None,
-        text: Text | None = None,
+        text: Text | TextKeys | None = None,
         actions: Tensor | None = None,
         camera: Tensor | None = None,
         size: Tensor | None = None,
@@ -87,32 +99,65 @@ class DiT(nn.Module):
         if size is None:
             size = torch.tensor([[height, width]], device=noised.device).expand(batch, 2)
         layout = Dense(height // patch, width // patch, causal, self.config.window)
-        x = self.enter(tokens)
-        if self.near is not None and self.near_facts is not None:
-            index, found = nearest_context(context, causal)
-            near = tokens.gather(1, index[:, :, None, None].expand_as(tokens)) * found[:, :, None, None]
-            told = self.near_facts(nearest_features(context, index, found))
-            x = x + self.near(near) + layout.spread(told).to(x.dtype)
+        index, found = nearest_context(context, causal)
+        near = tokens.gather(1, index[:, :, None, None].expand_as(tokens))
+        x = self._entered(tokens, near, nearest_features(context, index, found), layout)
         known = facts(seconds, context, size, self.config.temporal)
         condition = self.conditions(level, known, actions, camera)
         places = positions(seconds, layout.height, layout.width)
-        return unpatched(self.trunk(x, condition, places, layout, text), patch, height, width)
+        return unpatched(self._trunk(x, condition, places, layout, text), patch, height, width)
 
-    def trunk(
-        self, x: Tensor, condition: Tensor, places: Tensor, layout: Layout, text: Text | None
+    def forward_packed(
+        self, pack: Pack, text: Text | TextKeys | None = None, mode: Mode = "bidirectional"
+    ) -> Tensor:
+        """Predicted patches [N, P] in fp32 of a pack, for `pack.unpack`; row i of the text is of clip i."""
+        causal = is_causal(mode)
+        if pack.patch != self.config.patch:
+            raise ValueError(f"the pack has patch={pack.patch}, the model patch={self.config.patch}")
+        layout = choose(pack.shapes, pack.frame, causal, self.config.window, pack.tokens.dtype)
+        index, found = (row[0] for row in nearest_context(pack.context[None], causal, pack.clip))
+        here = torch.arange(len(pack.tokens), device=pack.tokens.device)
+        near = pack.tokens[here + (pack.start[index] - pack.start)[pack.frame]]
+        told = nearest_features(pack.context[None], index[None], found[None])[0]
+        x = self._entered(pack.tokens, near, told, layout)
+        condition = self.conditions(pack.level, pack.facts, pack.actions, pack.camera)
+        return self._trunk(x, condition, pack.places, layout, text)
+
+    def text_keys(self, text: Text, dtype: torch.dtype = torch.float32) -> TextKeys:
+        """What `text` is to every block, to be passed as text many times."""
+        features = text.features.to(dtype)
+        made = (None if block.cross is None else block.cross.keys(features) for block in self.stack)
+        return TextKeys(tuple(made), text.mask)
+
+    def _entered(self, tokens: Tensor, near: Tensor, told: Tensor, layout: Layout) -> Tensor:
+        x: Tensor = self.enter(tokens)
+        if self.near is None or self.near_facts is None:
+            return x
+        found = layout.spread(told[..., 1:2]).to(near.dtype)
+        return x + self.near(near * found) + layout.spread(self.near_facts(told)).to(x.dtype)
+
+    def _trunk(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        places: Tensor,
+        layout: Layout,
+        text: Text | TextKeys | None,
     ) -> Tensor:
         """Entered tokens [..., D] to predicted patches [..., P] in fp32; conditions are per frame."""
         if (text is not None) != (self.config.text_width > 0):
-            raise ValueError(f"text_width={self.config.text_width}, but text is {text and 'given'}")
+            given = "none was given" if text is None else "text was given"
+            raise ValueError(f"text_width={self.config.text_width}, but {given}; no text is the null text")
+        keys = self.text_keys(text, x.dtype) if isinstance(text, Text) else text
         turn = turns(places, self.config.width // self.config.heads)
         shared = self.shared(condition).unflatten(-1, (6, -1))
-        for block in self.stack:
-            keys = None
-            if text is not None and block.cross is not None:
-                keys = (*block.cross.keys(text.features.to(x.dtype)), text.mask)
-            x = block(x, condition, shared, turn, layout, keys)
+        seen = None if keys is None else layout.readable(keys.mask)
+        for number, block in enumerate(self.stack):
+            read = None if keys is None else keys.blocks[number]
+            x = block(x, condition, shared, turn, layout, read, seen)
         shift, scale = (layout.spread(m) for m in self.last(condition).chunk(2, dim=-1))
-        return self.leave(modulated(x, shift, scale)).float()
+        out: Tensor = self.leave(modulated(x, shift, scale)).float()
+        return out
 
 
 def check(config: DiTConfig) -> None:
@@ -134,22 +179,3 @@ def is_causal(mode: str) -> bool:
     if mode not in get_args(Mode):
         raise ValueError(f"mode={mode!r} must be one of {', '.join(get_args(Mode))}")
     return mode == "block_causal"
-
-
-def patches(latent: Tensor, patch: int) -> Tensor:
-    """Tokens [B, F, S, C * patch * patch] of latents [B, F, C, h, w]. UserError if sides do not divide."""
-    batch, frames, channels, height, width = latent.shape
-    if height % patch or width % patch:
-        raise UserError(
-            f"latents of {height}x{width} do not divide into patches of {patch}; choose sizes that are"
-            f" multiples of {patch} latents"
-        )
-    grid = latent.view(batch, frames, channels, height // patch, patch, width // patch, patch)
-    return grid.permute(0, 1, 3, 5, 2, 4, 6).reshape(batch, frames, -1, channels * patch * patch)
-
-
-def unpatched(tokens: Tensor, patch: int, height: int, width: int) -> Tensor:
-    """Latents [B, F, C, height, width] of tokens: the inverse of `patches`."""
-    batch, frames = tokens.shape[:2]
-    grid = tokens.view(batch, frames, height // patch, width // patch, -1, patch, patch)
-    return grid.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, frames, -1, height, width)

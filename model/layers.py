@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +11,9 @@ from torch import Tensor, nn
 from model.attention import Layout
 from model.config import DiTConfig
 from model.rotary import rotate
+
+Keys = tuple[Tensor, Tensor]
+"""Keys and values [B, N, heads, head] of a text."""
 
 
 class Linear(nn.Linear):
@@ -76,16 +81,16 @@ class CrossAttention(nn.Module):
         self.gain = nn.Parameter(torch.full((heads, 1), gain))
         self.gate = nn.Parameter(torch.zeros(width))
 
-    def keys(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def keys(self, features: Tensor) -> Keys:
         """Keys and values [B, N, heads, head] of text [B, N, D], the same at every step of a sampler."""
         k, v = self.kv(norm(features).to(features.dtype)).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         return norm(k).to(features.dtype), v
 
-    def forward(self, x: Tensor, k: Tensor, v: Tensor, mask: Tensor, layout: Layout) -> Tensor:
+    def forward(self, x: Tensor, read: Keys, seen: Any, layout: Layout) -> Tensor:
         """Tokens [..., D] to what is added to them."""
         q = self.q(norm(x).to(x.dtype)).unflatten(-1, (self.heads, -1))
         q = (norm(q) * self.gain).to(x.dtype)
-        return self.out(layout.cross(q, k, v, mask).flatten(-2)) * self.gate.to(x.dtype)
+        return self.out(layout.cross(q, *read, seen).flatten(-2)) * self.gate.to(x.dtype)
 
 
 class Feed(nn.Module):
@@ -131,12 +136,16 @@ class Block(nn.Module):
         shared: Tensor,
         turn: tuple[Tensor, Tensor],
         layout: Layout,
-        text: tuple[Tensor, Tensor, Tensor] | None = None,
+        read: Keys | None = None,
+        seen: Any = None,
     ) -> Tensor:
-        """Tokens [..., D] to tokens; condition [..., D] and shared [..., 6, D] are per frame, fp32."""
+        """Tokens [..., D] to tokens; condition [..., D] and shared [..., 6, D] are per frame, fp32.
+
+        `read` are the keys and values of the text, `seen` is what the layout made of its mask.
+        """
         frames = shared + self.up(self.down(condition)).unflatten(-1, (6, -1)) + self.table
         shift, scale, gate, shift2, scale2, gate2 = (layout.spread(m) for m in frames.unbind(-2))
         x = x + (gate * self.attention(modulated(x, shift, scale), turn, layout, self.kind)).to(x.dtype)
-        if self.cross is not None and text is not None:
-            x = x + self.cross(x, *text, layout)
+        if self.cross is not None and read is not None:
+            x = x + self.cross(x, read, seen, layout)
         return x + (gate2 * self.feed(modulated(x, shift2, scale2))).to(x.dtype)

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from model.train_config import OptimConfig
+
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Jordan's coefficients: steepest at 0, and after five rounds every singular value is near 1."""
 ROUNDS = 5
@@ -25,34 +27,20 @@ RMS = 0.2
 """Moonlight's size of an update; AdamW's lies between 0.2 and 0.4."""
 
 
-@dataclass(frozen=True)
-class OptimConfig:
-    """Learning rates are peaks; the schedule scales them. `weight_decay` is decoupled, on matrices only."""
-
-    optimizer: str = "muon"
-    """muon (AdamW for what is no matrix of a block) or adamw (for all)."""
-    muon_lr: float = 3e-3
-    adam_lr: float = 3e-3
-    weight_decay: float = 0.01
-    momentum: float = 0.95
-    warmup: float = 0.02
-    """Share of the budget in which the rates rise from 0."""
-    cooldown: float = 0.3
-    """Share of the budget, at its end, in which they fall to 0."""
-
-
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """`[..., m, n]` with every singular value moved near 1 (0.7 to 1.2), by Newton-Schulz rounds in `dtype`.
+    """`[..., m, n]`, every singular value moved near 1 (0.7 to 1.2), by Newton-Schulz rounds in `dtype`.
 
     Jordan 2024; the rounds work on the smaller side. The result has the dtype of `matrices`.
     """
     a, b, c = QUINTIC
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
-    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)).to(dtype)
+    x = (matrices.mT if tall else matrices).reshape(-1, *sorted(matrices.shape[-2:]))
+    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)).to(dtype).contiguous()
     for _ in range(ROUNDS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        # a x + (b gram + c gram^2) x; fused, because on small matrices the sums cost more than the products.
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    x = x.view(*matrices.shape[:-2], *x.shape[-2:])
     return (x.mT if tall else x).to(matrices.dtype)
 
 

@@ -9,21 +9,17 @@ A folder holds `pool.json` (what was asked), for every shard `00000.video.npy` u
 from __future__ import annotations
 
 import json
-import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from model import shards
 from model.config import from_dict, to_dict
 from model.data import Sample
 from model.worlds import ACTIONS, Mix, draw
 from simbench.errors import UserError
-from simbench.files import replacing, write_text
-from simbench.progress import progress
+from simbench.files import write_text
 from simbench.worlds.scene import Caption
 
 FORMAT = 1
@@ -61,51 +57,30 @@ def write_pool(folder: Path, mix: Mix, clips: int, seed: int = 0, workers: int =
     """
     if clips < 1:
         raise UserError(f"clips={clips} is no pool; use clips=1 or more")
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = {"format": FORMAT, "mix": to_dict(mix), "seed": seed, "shard": shard_clips(mix)}
-    _claim(folder, plan)
     size = shard_clips(mix)
-    shards = [
+    plan = {"format": FORMAT, "mix": to_dict(mix), "seed": seed, "shard": size}
+    shards.claim(folder, "pool", plan)
+    parts = [
         Shard(str(folder), n, start, min(start + size, clips), mix, seed)
         for n, start in enumerate(range(0, clips, size))
     ]
-    missing = [s for s in shards if _lines(s.path("jsonl")) != s.stop - s.start]
-    total = sum(s.stop - s.start for s in missing)
-    with progress("clips", total) as bar:
-        if workers <= 1:
-            for shard in missing:
-                bar.step(_write(shard))
-        elif missing:
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(workers, len(missing)), mp_context=spawn) as pool:
-                for job in as_completed([pool.submit(_write, shard) for shard in missing]):
-                    bar.step(job.result())
-    entries = [{"number": s.number, "start": s.start, "stop": s.stop} for s in shards]
+    missing = [s for s in parts if shards.lines(s.path("jsonl")) != s.stop - s.start]
+    made = shards.spread(_write, missing, sum(s.stop - s.start for s in missing), workers, "clips")
+    entries = [{"number": s.number, "start": s.start, "stop": s.stop} for s in parts]
     write_text(folder / "index.json", json.dumps({**plan, "clips": clips, "shards": entries}) + "\n")
-    return total
-
-
-def _claim(folder: Path, plan: dict[str, Any]) -> None:
-    path = folder / "pool.json"
-    text = json.dumps(plan, indent=1, sort_keys=True) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise UserError(f"{folder} holds another pool (other mix or seed); remove it or choose another out=")
-    write_text(path, text)
-
-
-def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    return made
 
 
 def _write(shard: Shard) -> int:
     """Render one shard; runs in a process of its own."""
     made = [draw(shard.mix, shard.seed, i) for i in range(shard.start, shard.stop)]
-    _save(shard.path("video.npy"), [s.video for s in made])
-    _save(shard.path("mask.npy"), [s.mask for s in made])
-    _save(shard.path("camera.npy"), [s.camera for s in made])
+    shards.save(shard.path("video.npy"), np.stack([s.video for s in made]))
+    shards.save(shard.path("mask.npy"), np.stack([s.mask for s in made if s.mask is not None]))
+    shards.save(shard.path("camera.npy"), np.stack([s.camera for s in made if s.camera is not None]))
     if any(s.actions is not None for s in made):
         none = np.zeros((shard.mix.frames, len(ACTIONS)), np.float32)
-        _save(shard.path("actions.npy"), [none if s.actions is None else s.actions for s in made])
+        acts = [none if s.actions is None else s.actions for s in made]
+        shards.save(shard.path("actions.npy"), np.stack(acts))
     lines = []
     for s in made:
         words = {"short": s.caption.short, "long": s.caption.long, "structured": s.caption.structured}
@@ -115,30 +90,25 @@ def _write(shard: Shard) -> int:
     return len(made)
 
 
-def _save(path: Path, arrays: Sequence[np.ndarray | None]) -> None:
-    stacked = np.stack([a for a in arrays if a is not None])
-    with replacing(path, stacked.nbytes) as temporary, temporary.open("wb") as file:
-        np.save(file, stacked, allow_pickle=False)
-
-
 class Pool:
     """Reads a pool; see `model.data.Source`. Pixels stay on disk until they are asked for."""
 
     def __init__(self, folder: Path) -> None:
         """Open `folder`. UserError where no finished pool is there."""
-        index = _index(folder)
+        index = shards.read_index(folder, "pool", FORMAT)
         self.mix: Mix = from_dict(Mix, index["mix"])
         self.seed: int = index["seed"]
         self._size: int = index["shard"]
         self._clips: int = index["clips"]
-        shards = [
-            Shard(str(folder), s["number"], s["start"], s["stop"], self.mix, 0) for s in index["shards"]
+        parts = [
+            Shard(str(folder), s["number"], s["start"], s["stop"], self.mix, self.seed)
+            for s in index["shards"]
         ]
         self._arrays = [
             {kind: _open(s.path(f"{kind}.npy"), s) for kind in ("video", "mask", "camera", "actions")}
-            for s in shards
+            for s in parts
         ]
-        self._lines = [s.path("jsonl").read_bytes().splitlines() for s in shards]
+        self._lines = [s.path("jsonl").read_bytes().splitlines() for s in parts]
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -164,27 +134,10 @@ class Pool:
         )
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / "index.json"
-    if not path.exists():
-        remedy = "run the command that makes it once more" if (folder / "pool.json").exists() else "make one"
-        raise UserError(f"{folder} holds no finished pool; {remedy} (python -m model.data pool out={folder})")
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is damaged ({error}); make the pool once more") from error
-    if index.get("format") != FORMAT:
-        raise UserError(f"{path} has format {index.get('format')}, not {FORMAT}; make the pool once more")
-    return dict(index)
-
-
 def _open(path: Path, shard: Shard) -> np.ndarray | None:
     if path.name.endswith("actions.npy") and not path.exists():
         return None
-    try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); make the pool once more") from error
+    array = shards.open_array(path)
     if len(array) != shard.stop - shard.start:
         raise UserError(f"{path} holds {len(array)} clips, not {shard.stop - shard.start}; make it once more")
     return array

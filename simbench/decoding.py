@@ -296,27 +296,32 @@ def _exp_golomb(bits: str, at: int) -> tuple[int, int]:
 
 def read_folder(folder: Path, limit_frames: int | None, fps: float | None) -> Video:
     """Numbered images as frames, in the order of the last number in their names, which has no gap."""
-    from PIL import Image, ImageOps
-
     if fps is None:
         raise VideoError(f"{folder.name}/: a folder of frames has no rate; state fps=")
     files = _numbered(folder)[:limit_frames]
     frames: list[np.ndarray] = []
     for file in files:
-        try:
-            with Image.open(file) as image:
-                opaque = "A" not in image.getbands() or image.getchannel("A").getextrema()[0] == 255
-                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except OSError as error:
-            raise VideoError(f"{folder.name}/{file.name}: cannot be decoded ({error})") from error
-        if not opaque or "transparency" in image.info:
-            raise VideoError(
-                f"{folder.name}/{file.name}: has transparent pixels; flatten it onto a background"
-            )
+        picture = read_image(file, f"{folder.name}/{file.name}")
         if frames and picture.shape != frames[0].shape:
             raise VideoError(f"{folder.name}/{file.name}: another size than the first frame")
         frames.append(picture)
     return Video(np.stack(frames), float(fps), any(f.suffix.lower() != ".png" for f in files))
+
+
+def read_image(file: Path, name: str) -> np.ndarray:
+    """sRGB uint8 [H, W, 3] of a png or jpg, upright. Raises VideoError that calls it `name`."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as image:
+            opaque = "A" not in image.getbands() or image.getchannel("A").getextrema()[0] == 255
+            clear = "transparency" in image.info
+            picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise VideoError(f"{name}: cannot be decoded ({error})") from error
+    if not opaque or clear:
+        raise VideoError(f"{name}: has transparent pixels; flatten it onto a background")
+    return picture
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from model import checkpoint, optim, resume, tensors  # noqa: E402
 from model.config import ModelConfig  # noqa: E402
 from model.ema import EMA  # noqa: E402
+from model.train_config import OptimConfig  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -213,7 +214,7 @@ class Run:
 
     def __init__(self, width: int = 8) -> None:
         self.named = dict(Net(width).named_parameters())
-        self.optimizers = optim.build(self.named.items(), optim.OptimConfig())
+        self.optimizers = optim.build(self.named.items(), OptimConfig())
         self.ema = EMA(self.named.items())
 
     def steps(self, first: int, last: int) -> None:

@@ -9,7 +9,8 @@ import torch
 
 from model.conditions import nearest_context
 from model.config import DiTConfig
-from model.dit import DiT, patches, unpatched
+from model.dit import DiT
+from model.tokens import patches, unpatched
 from simbench.errors import UserError
 
 pytestmark = pytest.mark.torch

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from model import ema, optim  # noqa: E402
+from model.train_config import OptimConfig  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -94,11 +95,11 @@ class Net(torch.nn.Module):
 
 def test_groups_by_name_and_shape() -> None:
     net = Net()
-    muon, adam = optim.build(net.named_parameters(), optim.OptimConfig(weight_decay=0.1))
+    muon, adam = optim.build(net.named_parameters(), OptimConfig(weight_decay=0.1))
     assert isinstance(muon, optim.Muon) and isinstance(adam, torch.optim.AdamW)
     assert [(len(g["params"]), g["pieces"]) for g in muon.param_groups] == [(2, 3), (2, 1)]
     assert [(len(g["params"]), g["weight_decay"]) for g in adam.param_groups] == [(5, 0.1), (3, 0.0)]
-    (only,) = optim.build(net.named_parameters(), optim.OptimConfig(optimizer="adamw"))
+    (only,) = optim.build(net.named_parameters(), OptimConfig(optimizer="adamw"))
     assert isinstance(only, torch.optim.AdamW)
 
 
@@ -121,7 +122,7 @@ def test_muon_gets_the_layers_of_the_transformers_blocks_and_nothing_else() -> N
 
 def test_adamw_of_a_run_equals_its_definition() -> None:
     """Loshchilov and Hutter 2019, algorithm 2, with beta 0.9 and 0.95."""
-    config = optim.OptimConfig(optimizer="adamw", adam_lr=0.01, weight_decay=0.1)
+    config = OptimConfig(optimizer="adamw", adam_lr=0.01, weight_decay=0.1)
     param = torch.nn.Parameter(random(3, 5))
     wanted = param.detach().double()
     (adam,) = optim.build([("x", param)], config)
@@ -141,7 +142,7 @@ def test_schedule() -> None:
     values = [optim.rate(p, 0.02, 0.3) for p in (0, 0.01, 0.02, 0.5, 0.7, 0.85, 1, 1.2)]
     assert values == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0, 0])
     assert optim.rate(0, 0, 0) == optim.rate(1, 0, 0) == 1
-    (adam,) = optim.build([("x", torch.nn.Parameter(random(2)))], optim.OptimConfig(adam_lr=0.4))
+    (adam,) = optim.build([("x", torch.nn.Parameter(random(2)))], OptimConfig(adam_lr=0.4))
     optim.set_rate([adam], 0.5)
     optim.set_rate([adam], 0.25)
     assert adam.param_groups[0]["lr"] == pytest.approx(0.1)

@@ -104,13 +104,13 @@ def _blocked(b, edits, f, us, v, t, out):
 
 
 @jit
-def _hits(bodies, edits, f, us, v, y, rects, t, ids, out):
-    """Nearest hit of every ray of a row: depth (0 for sky) and body (-1 for sky)."""
-    for x in range(t.size):
+def _hits(bodies, edits, f, us, v, y, a, z, rects, t, ids, out):
+    """Nearest hit of rays a to z of a row: depth (0 for sky) and body (-1 for sky)."""
+    for x in range(a, z):
         t[x] = MISS
         ids[x] = -1
     for n in range(bodies.size):
-        x0, x1 = rects[n, 0], rects[n, 1]
+        x0, x1 = max(rects[n, 0], a), min(rects[n, 1], z)
         if y < rects[n, 2] or y >= rects[n, 3] or x0 >= x1:
             continue
         piece, near, who = out[x0:x1], t[x0:x1], ids[x0:x1]
@@ -119,17 +119,17 @@ def _hits(bodies, edits, f, us, v, y, rects, t, ids, out):
             closer = piece[x] > NEAR and piece[x] < near[x]
             who[x] = n if closer else who[x]
             near[x] = piece[x] if closer else near[x]
-    for x in range(t.size):
+    for x in range(a, z):
         t[x] = t[x] if t[x] < MISS else ZERO
 
 
 @jit
-def _shadows(bodies, edits, f, us, v, y, rects, t, ids, lit, out):
-    """1 where the light reaches a hit, 0 where a body stands in its way."""
-    for x in range(lit.size):
+def _shadows(bodies, edits, f, us, v, y, a, z, rects, t, ids, lit, out):
+    """1 where the light reaches hits a to z of a row, 0 where a body stands in its way."""
+    for x in range(a, z):
         lit[x] = ONE
     for c in range(bodies.size):
-        x0, x1 = rects[c, 0], rects[c, 1]
+        x0, x1 = max(rects[c, 0], a), min(rects[c, 1], z)
         if y < rects[c, 2] or y >= rects[c, 3] or x0 >= x1:
             continue
         b = bodies[c]
@@ -141,15 +141,31 @@ def _shadows(bodies, edits, f, us, v, y, rects, t, ids, lit, out):
             bright[x] = ZERO if dark else bright[x]
 
 
-def _make_entries(stamp):
-    """Entry points whose disk cache is keyed by `stamp`: numba itself watches one source file only."""
+def _make_draw(stamp):
+    """An entry point whose disk cache is keyed by `stamp`: numba itself watches one source file only."""
 
     @numba.njit(cache=True, nogil=True, error_model="numpy")
     def draw(
-        bodies, frames, edits, chosen, first, last, us, vs, samples, pitch, rects, casts, rgb, depth, ids
+        bodies,
+        frames,
+        edits,
+        chosen,
+        windows,
+        first,
+        last,
+        us,
+        vs,
+        samples,
+        pitch,
+        rects,
+        casts,
+        rgb,
+        depth,
+        ids,
     ):
-        """Colour of frames chosen[first:last] into rgb[first:last]: the mean linear light of samples x
-        samples rays, then the transfer curve. Depth and ids are kept where their arrays have frames."""
+        """Colour of windows[first:last] into rgb: the mean linear light of samples x samples rays, then
+        the transfer curve. A window (i, x0, x1, y0, y1) holds pixels of rgb[i], which shows frame
+        chosen[i]. Depth and ids are kept where their arrays have frames."""
         _ = stamp
         wide = us.size
         width = wide // samples
@@ -157,42 +173,50 @@ def _make_entries(stamp):
         who = np.empty(wide, np.int32)
         row, total = np.empty((3, wide), np.float32), np.empty((3, width), np.float32)
         share = ONE / np.float32(samples * samples)
-        for i in range(first, last):
-            f = chosen[i]
-            for yo in range(vs.size // samples):
-                total[:] = ZERO
+        for w in range(first, last):
+            i, left, right = windows[w, 0], windows[w, 1], windows[w, 2]
+            f, a, z = chosen[i], left * samples, right * samples
+            for yo in range(windows[w, 3], windows[w, 4]):
+                total[:, left:right] = ZERO
                 for y in range(yo * samples, (yo + 1) * samples):
-                    _hits(bodies[f], edits, f, us, vs[y], y, rects[i], t, who, out)
+                    _hits(bodies[f], edits, f, us, vs[y], y, a, z, rects[i], t, who, out)
                     if frames[f].shadow > ZERO:
-                        _shadows(bodies[f], edits, f, us, vs[y], y, casts[i], t, who, lit, out)
-                    kernel_shade.row(bodies[f], frames[f], edits, f, us, vs[y], pitch, t, who, lit, row)
+                        _shadows(bodies[f], edits, f, us, vs[y], y, a, z, casts[i], t, who, lit, out)
+                    kernel_shade.row(bodies[f], frames[f], edits, f, us, vs[y], pitch, t, who, lit, a, z, row)
                     if depth.shape[0] > 0:
-                        for x in range(wide):
+                        for x in range(a, z):
                             depth[i, y, x] = t[x]
                             ids[i, y, x] = who[x]
                     for c in range(3):
                         for sx in range(samples):
-                            for x in range(width):
+                            for x in range(left, right):
                                 total[c, x] += row[c, x * samples + sx]
                 for c in range(3):
-                    for x in range(width):
+                    for x in range(left, right):
                         value = np.floor(np.sqrt(total[c, x] * share) * BYTE + HALF)
                         rgb[i, yo, x, c] = np.uint8(value if value < BYTE else BYTE)
 
+    return draw
+
+
+def _make_probe(stamp):
+    """See _make_draw."""
+
     @numba.njit(cache=True, nogil=True, error_model="numpy")
-    def probe(bodies, edits, chosen, first, last, us, vs, rects, depth, ids):
-        """Depth (0 for sky) and body of the rays us x vs of frames chosen[first:last].
+    def probe(bodies, edits, chosen, windows, first, last, us, vs, rects, depth, ids):
+        """Depth (0 for sky) and body of the rays us x vs of windows[first:last]; see draw.
 
         us [F, W] and vs [F, H] differ from frame to frame; depth and ids are [F, H, W].
         """
         _ = stamp
         out = np.empty(us.shape[1], np.float32)
-        for i in range(first, last):
+        for w in range(first, last):
+            i, a, z = windows[w, 0], windows[w, 1], windows[w, 2]
             f = chosen[i]
-            for y in range(vs.shape[1]):
-                _hits(bodies[f], edits, f, us[i], vs[i, y], y, rects[i], depth[i, y], ids[i, y], out)
+            for y in range(windows[w, 3], windows[w, 4]):
+                _hits(bodies[f], edits, f, us[i], vs[i, y], y, a, z, rects[i], depth[i, y], ids[i, y], out)
 
-    return draw, probe
+    return probe
 
 
-draw, probe = _make_entries(binding.stamp())
+draw, probe = _make_draw(binding.stamp()), _make_probe(binding.stamp())

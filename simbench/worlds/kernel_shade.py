@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from simbench.worlds.kernel_base import F, inlined, jit
 from simbench.worlds.kernel_march import carve_march, voxel_march
 
@@ -160,13 +158,13 @@ def _run(b, frame, edits, f, us, v, pitch, t, lit, x0, x1, out):
 
 
 @jit
-def row(bodies, frame, edits, f, us, v, pitch, t, ids, lit, out):
-    """Linear colour [3, W] of a row of rays, one run of equal bodies after the other."""
-    x0 = np.int64(0)
-    while x0 < us.size:
+def row(bodies, frame, edits, f, us, v, pitch, t, ids, lit, a, z, out):
+    """Linear colour [3, W] of rays a to z of a row, one run of equal bodies after the other."""
+    x0 = a
+    while x0 < z:
         n = ids[x0]
         x1 = x0 + 1
-        while x1 < us.size and ids[x1] == n:
+        while x1 < z and ids[x1] == n:
             x1 += 1
         if n < 0:
             _sky(frame, us, v, x0, x1, out)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from simbench.worlds import bounds, kernel
+from simbench.worlds import bounds, kernel, still
 from simbench.worlds.compile import CompiledClip
 from simbench.worlds.raster import Frames, raster
 
@@ -31,9 +31,12 @@ def render(
     body_uv = bounds.body_rects(compiled)[frames]
     rects = bounds.pixel_rects(body_uv, width, height, samples, fine.pitch)
     casts = rects
-    if (tb.frames["shadow"] > 0).any():
+    shadow = bool((tb.frames["shadow"] > 0).any())
+    if shadow:
         shadow_uv = bounds.shadow_rects(compiled)[frames]
         casts = bounds.pixel_rects(shadow_uv, width, height, samples, fine.pitch)
+    moving = still.moving(compiled, frames)
+    parts = still.windows(moving, (rects, casts) if shadow else (rects,), width, height, samples)
     rgb = np.empty((count, height, width, 3), dtype=np.uint8)
     kept = count if truth else 0
     depth = np.empty((kept, height, width), dtype=np.float32)
@@ -41,25 +44,43 @@ def render(
     # One ray per pixel goes through its centre, so that colour and truth are one pass.
     once = depth[: kept if samples == 1 else 0], ids[: kept if samples == 1 else 0]
 
-    def colour(a: int, b: int) -> None:
-        us, vs = fine.us, fine.vs
+    def colour(windows: np.ndarray, hits: np.ndarray, shades: np.ndarray, a: int, b: int) -> None:
+        us, vs, lit = fine.us, fine.vs, (hits, shades)
         kernel.draw(
-            tb.bodies, tb.frames, edits, frames, a, b, us, vs, samples, pitch, rects, casts, rgb, *once
+            tb.bodies, tb.frames, edits, frames, windows, a, b, us, vs, samples, pitch, *lit, rgb, *once
         )
 
-    _spread(colour, count, threads)
+    _cover(colour, parts, moving, (rects, casts), (rgb, *once), threads)
     if samples == 1 or not truth:
         return Frames(rgb, depth, ids)
     centre = raster(width, height, 1, compiled.tangent)
     us = np.tile(centre.us, (count, 1))
     vs = np.tile(centre.vs, (count, 1))
     single = bounds.pixel_rects(body_uv, width, height, 1, fine.pitch)
+    parts = still.windows(moving, (single,), width, height, 1)
 
-    def facts(a: int, b: int) -> None:
-        kernel.probe(tb.bodies, edits, frames, a, b, us, vs, single, depth, ids)
+    def facts(windows: np.ndarray, hits: np.ndarray, a: int, b: int) -> None:
+        kernel.probe(tb.bodies, edits, frames, windows, a, b, us, vs, hits, depth, ids)
 
-    _spread(facts, count, threads)
+    _cover(facts, parts, moving, (single,), (depth, ids), threads)
     return Frames(rgb, depth, ids)
+
+
+def _cover(
+    work: Callable[..., None],
+    parts: still.Windows,
+    moving: np.ndarray,
+    rects: tuple[np.ndarray, ...],
+    arrays: tuple[np.ndarray, ...],
+    threads: int,
+) -> None:
+    """Draw the first frame without what moves, copy it to all, and draw what moves over it."""
+    if len(parts.plate):
+        bare = tuple(np.where(moving[None, :, None], np.int32(0), r[:1]) for r in rects)
+        work(parts.plate, *bare, 0, 1)
+        for array in arrays:
+            array[1:] = array[:1]
+    _spread(lambda a, b: work(parts.rest, *rects, a, b), len(parts.rest), threads)
 
 
 def trace(
@@ -76,7 +97,8 @@ def trace(
     rects[..., 1] = rects[..., 3] = tb.drawn[frames]
     t = np.empty((len(frames), 1, 1), dtype=np.float32)
     n = np.empty((len(frames), 1, 1), dtype=np.int32)
-    kernel.probe(tb.bodies, edits, frames, 0, len(frames), us, vs, rects, t, n)
+    rays = still.whole(len(frames), 1, 1)
+    kernel.probe(tb.bodies, edits, frames, rays, 0, len(frames), us, vs, rects, t, n)
     depth[chosen] = t.reshape(-1, points)
     ids[chosen] = n.reshape(-1, points)
 

@@ -1,0 +1,36 @@
+"""A model of a few thousand random weights in a folder, so that tests read what users read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = False, seed: int = 0) -> Path:
+    """Save one and return its folder. All weights are random, so that everything it is told shows."""
+    import torch
+
+    from model.checkpoint import save_model
+    from model.config import DiTConfig, ModelConfig, TextConfig, VAEConfig
+    from model.dit import DiT
+    from model.vae import VAE
+
+    words = TextConfig("hash", width=12, depth=1, buckets=64, tokens=16) if text else TextConfig()
+    dit = DiTConfig(
+        channels=4, width=24, depth=2, heads=2, rank=4, actions=actions, camera=camera,
+        text_width=12 if text else 0, cross_every=1,
+    )  # fmt: skip
+    config = ModelConfig("tiny", VAEConfig(patch=8, widths=(8,), channels=4), dit, words)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        modules = {"dit": DiT(config.dit, generator), "vae": VAE(config.vae)}
+        if text:
+            from model.text import TextEncoder
+
+            modules["text"] = TextEncoder(config.text)
+    for module in modules.values():
+        for parameter in module.parameters():
+            parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
+    parts = {name: module.state_dict() for name, module in modules.items()}
+    save_model(folder, config, parts, {"what": "random"})
+    return folder
