@@ -15,6 +15,7 @@ from model import resume, sources, train  # noqa: E402
 from model.checkpoint import load_model  # noqa: E402
 from model.denoiser import Denoiser  # noqa: E402
 from model.distributed import Process  # noqa: E402
+from model.dit import DiT  # noqa: E402
 from model.loop import Loop, example  # noqa: E402
 from model.tensors import read_shards  # noqa: E402
 from model.train_config import parse  # noqa: E402
@@ -23,6 +24,7 @@ from tests.train_toys import Squares, options  # noqa: E402
 
 pytestmark = pytest.mark.torch
 CPU = Process(0, 1, torch.device("cpu"))
+PRESETS = Path(__file__).resolve().parent.parent / "conf" / "model"
 
 
 @pytest.fixture(autouse=True)
@@ -272,3 +274,13 @@ def test_command_line_trains_and_helps(tmp_path: Path, capsys: pytest.CaptureFix
     assert train.main(options(tmp_path, budget=3 * work(tmp_path))) == 0
     assert "done, " in capsys.readouterr().err
     assert resume.load_state(tmp_path, print) is not None
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in PRESETS.glob("*.json")))
+def test_presets_build(name: str) -> None:
+    config = parse([f"config={PRESETS / name}.json", "out=x"])
+    assert config.model.name == name
+    with torch.device("meta"):
+        DiT(config.model.dit)
+    assert config.model.dit.channels == config.model.vae.channels
+    assert config.model.dit.text_width == (config.model.text.width if config.model.text.kind != "none" else 0)
