@@ -21,7 +21,7 @@ from simbench.files import replacing_folder, write_text
 
 if TYPE_CHECKING:
     from model.dit import DiT
-    from model.textencoder import TextEncoder
+    from model.text import TextEncoder
     from model.vae import VAE
 
 SCHEMA = 1
@@ -128,7 +128,7 @@ def load_model(folder: Path, device: str = "cpu") -> Loaded:
     vae = _filled(VAE(config.vae), found.tensors["vae"], f"{folder}: vae", device)
     text = None
     if config.text.kind != "none":
-        from model.textencoder import TextEncoder
+        from model.text import TextEncoder
 
         text = _filled(TextEncoder(config.text), found.tensors["text"], f"{folder}: text", device)
     return Loaded(config, dit, vae, text, found.provenance, found.digests)

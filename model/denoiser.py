@@ -52,7 +52,7 @@ class Denoiser(nn.Module):
         self.dit = DiT(config.dit, torch.Generator().manual_seed(seed))
         self.text: Any = None
         if config.text.kind != "none":
-            from model.textencoder import TextEncoder
+            from model.text import TextEncoder
 
             # Layers that draw their weights by themselves use torch's generator, which is given back.
             with torch.random.fork_rng(devices=[]):

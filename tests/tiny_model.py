@@ -25,7 +25,7 @@ def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = Fal
         torch.manual_seed(seed)
         modules = {"dit": DiT(config.dit, generator), "vae": VAE(config.vae)}
         if text:
-            from model.textencoder import TextEncoder
+            from model.text import TextEncoder
 
             modules["text"] = TextEncoder(config.text)
     for module in modules.values():
