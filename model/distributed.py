@@ -87,7 +87,7 @@ def spread(module: nn.Module, blocks: nn.ModuleList, process: Process, shard_abo
         return module
     from torch.nn.parallel import DistributedDataParallel
 
-    return DistributedDataParallel(module)
+    return DistributedDataParallel(module, broadcast_buffers=False)
 
 
 @contextmanager

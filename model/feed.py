@@ -11,15 +11,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from model.augment import augmented
-from model.data import Change, Sample, Source, chance, order, pick_caption
-from model.grouping import per_latent, seen, times
+from model.data import Source, chance, order, pick_caption
+from model.items import Item, item
+from model.latents import Latents
 from model.levels import PATTERNS, Levels, sample_levels
 from model.train_config import TrainConfig
 from simbench.errors import UserError
@@ -30,17 +31,17 @@ LEVELS, LATENT, DROPS = 1, 2, 3
 
 @dataclass(frozen=True)
 class Raw:
-    """The share of one process in a batch of clips, on the CPU; shapes as in denoiser.Batch.
+    """Clips of one size on the CPU: the share of one process in a batch, or part of it; B of them.
 
-    `video` uint8 [B, T, 3, H, W]. `counted` is the number of frames with a loss in the whole batch.
+    `video` uint8 [B, T, H, W, 3] or `latent` float16 [B, F, C, h, w]; the rest as in denoiser.Batch.
     `clips` are the places of the clips in the source.
     """
 
-    video: Tensor
+    video: Tensor | None
+    latent: Tensor | None
     noise: Tensor
     levels: Levels
     seconds: Tensor
-    counted: int
     clips: tuple[int, ...]
     weight: Tensor | None = None
     ids: Tensor | None = None
@@ -57,6 +58,14 @@ class Place:
     world: int = 1
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is told of a clip: its caption, empty for none, and whether its commands are withheld."""
+
+    caption: str
+    blind: bool = False
+
+
 def keyed(*key: int) -> torch.Generator:
     """A generator on the CPU whose draws are a function of the numbers in `key` alone."""
     word = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
@@ -68,138 +77,138 @@ class Feed:
 
     def __init__(
         self,
-        source: Source,
+        source: Source | Latents,
         config: TrainConfig,
         place: Place = Place(),
-        tokens: Callable[[list[str]], Tensor] | None = None,
+        tokens: Callable[[Sequence[str]], Tensor] | None = None,
     ) -> None:
-        limit = config.data.clips or len(source)
-        self.total = min(len(source), limit) - config.data.held
+        limit = min(len(source), config.data.clips or len(source))
+        self.total = limit - config.data.held
         if self.total < 1:
             raise UserError(
-                f"{min(len(source), limit)} clips, of which data.held={config.data.held} are kept for"
-                " validation; give more clips or hold fewer"
+                f"{limit} clips, of which data.held={config.data.held} are kept for validation; give more"
+                " clips or hold fewer"
             )
         if config.batch % place.world:
             raise UserError(f"batch={config.batch} does not divide over {place.world} processes")
         self._source, self._config, self._place = source, config, place
         self._tokens = tokens
-        self._change: Change = partial(augmented, options=config.data.augment)
 
-    def batch(self, step: int) -> Raw:
-        """This process's share of the batch of `step` (0 is the first)."""
+    def batch(self, step: int) -> list[Raw]:
+        """This process's share of the batch of `step` (0 is the first), by size of the clips."""
         config, share = self._config, self._config.batch // self._place.world
         slots = range(self._place.rank * share, (self._place.rank + 1) * share)
-        clips = [int(i) for i in order(config.seed, step, config.batch, self.total)[slots.start : slots.stop]]
-        samples = [self._source.sample(i) for i in clips]
-        pairs = zip(samples, slots, strict=True)
-        samples = [self._change(s, chance(config.seed, step, slot)) for s, slot in pairs]
-        video = stacked(samples)
-        frames = len(times(video.shape[1], 1.0, config.model.vae.temporal))
-        levels = sample_levels(config.batch, frames, config.levels, keyed(config.seed, step, LEVELS))
-        mine = Levels(*(t[slots.start : slots.stop] for t in vars(levels).values()))
-        raw = Raw(
-            video,
-            self._noise(video, frames, [(config.seed, step, LATENT, slot) for slot in slots]),
-            mine,
-            self._seconds(samples),
-            int((~levels.context).sum()),
-            tuple(clips),
-            self._weight(samples),
-        )
-        return self._told(raw, samples, step, slots)
+        every = order(config.seed, step, config.batch, self.total)
+        clips = [int(i) for i in every[slots.start : slots.stop]]
+        chances = [chance(config.seed, step, slot) for slot in slots]
+        items = [self._item(i, rng) for i, rng in zip(clips, chances, strict=True)]
+        told = [self._told(it, rng) for it, rng in zip(items, chances, strict=True)]
+        causal = float(torch.rand((), generator=keyed(config.seed, step, DROPS))) < config.loss.causal
+        keys = [(config.seed, step, LATENT, slot) for slot in slots]
 
-    def held(self) -> Raw:
+        def levels(frames: int) -> Levels:
+            # Stratified over the whole batch; of it the rows of this process.
+            drawn = sample_levels(config.batch, frames, config.levels, keyed(config.seed, step, LEVELS))
+            return picked(drawn, list(slots))
+
+        groups = self._grouped(clips, items, told, keys, levels)
+        return [replace(raw, mode="block_causal" if causal else "bidirectional") for raw in groups]
+
+    def held(self) -> list[Raw]:
         """The clips that are never trained on, all of them, with noise and levels that no option moves.
 
         The first half is asked for all frames, the second for those after a given prefix; in each half the
         levels lie evenly from 0 to 1.
         """
         count = self._config.data.held
-        clips = range(self.total, self.total + count)
-        samples = [self._source.sample(i) for i in clips]
-        video = stacked(samples)
-        frames = len(times(video.shape[1], 1.0, self._config.model.vae.temporal))
-        noise = self._noise(video, frames, [(0, LATENT, i) for i in range(count)])
-        levels = even_levels(count, frames)
-        raw = Raw(video, noise, levels, self._seconds(samples), int((~levels.context).sum()), tuple(clips))
-        captions = [s.caption.short for s in samples]
-        return self._with_commands(raw, samples, captions, [False] * count)
+        clips = list(range(self.total, self.total + count))
+        items = [self._item(i, None) for i in clips]
+        told = [Told(it.caption.short) for it in items]
+        keys = [(0, LATENT, i) for i in range(count)]
+        return self._grouped(clips, items, told, keys, lambda frames: even_levels(count, frames))
 
     def stream(self, step: int) -> Stream:
         """Batches from `step` on, prepared ahead in a thread."""
         return Stream(self.batch, step, self._config.data.ahead)
 
-    def _noise(self, video: Tensor, frames: int, keys: list[tuple[int, ...]]) -> Tensor:
+    def _item(self, index: int, rng: np.random.Generator | None) -> Item:
+        """Clip `index`, varied by `rng`; stored latents stay as they are."""
         vae = self._config.model.vae
-        sides = [-(-side // vae.spatial) for side in video.shape[3:]]
-        return torch.stack([torch.randn(frames, vae.channels, *sides, generator=keyed(*k)) for k in keys])
+        if isinstance(self._source, Latents):
+            return item(self._source.latent(index), vae)
+        sample = self._source.sample(index)
+        return item(sample if rng is None else augmented(sample, rng, self._config.data.augment), vae)
 
-    def _seconds(self, samples: Sequence[Sample]) -> Tensor:
-        temporal = self._config.model.vae.temporal
-        return torch.from_numpy(np.stack([times(len(s.video), s.fps, temporal) for s in samples]))
+    def _told(self, clip: Item, rng: np.random.Generator) -> Told:
+        silent, blind = rng.random() < self._config.loss.text, rng.random() < self._config.loss.commands
+        return Told("" if silent else pick_caption(clip.caption, rng), blind)
 
-    def _weight(self, samples: Sequence[Sample]) -> Tensor | None:
-        extra, vae = self._config.loss.objects, self._config.model.vae
+    def _grouped(
+        self,
+        clips: Sequence[int],
+        items: Sequence[Item],
+        told: Sequence[Told],
+        keys: Sequence[tuple[int, ...]],
+        levels: Callable[[int], Levels],
+    ) -> list[Raw]:
+        """One Raw for each size, in the order in which sizes come."""
+        ids = None if self._tokens is None else self._tokens([t.caption for t in told])
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for row, it in enumerate(items):
+            pixels = it.shape if it.video is None else it.video.shape
+            sizes.setdefault(pixels, []).append(row)
+        channels = self._config.model.vae.channels
+        groups = []
+        for rows in sizes.values():
+            mine = [items[row] for row in rows]
+            frames, height, width = mine[0].shape
+            noise = [
+                torch.randn(frames, channels, height, width, generator=keyed(*keys[row])) for row in rows
+            ]
+            raw = Raw(
+                video=_stacked([it.video for it in mine]),
+                latent=_stacked([it.latent for it in mine]),
+                noise=torch.stack(noise),
+                levels=picked(levels(frames), rows),
+                seconds=torch.from_numpy(np.stack([it.seconds for it in mine])),
+                clips=tuple(clips[row] for row in rows),
+                weight=self._weight(mine),
+                ids=None if ids is None else ids[rows],
+            )
+            groups.append(self._with_commands(raw, mine, [told[row].blind for row in rows]))
+        return groups
+
+    def _weight(self, items: Sequence[Item]) -> Tensor | None:
+        extra = self._config.loss.objects
         if extra == 0.0:
             return None
-        shown = []
-        for sample in samples:
-            mask = np.zeros(sample.video.shape[:3], np.uint8) if sample.mask is None else sample.mask
-            shown.append(seen(mask, vae.temporal, vae.spatial))
+        shown = [np.zeros(it.shape, bool) if it.seen is None else it.seen for it in items]
         return 1.0 + extra * torch.from_numpy(np.stack(shown)).float()[:, :, None]
 
-    def _told(self, raw: Raw, samples: Sequence[Sample], step: int, slots: range) -> Raw:
-        """`raw` with captions and commands, some of them withheld, and the order of attention."""
-        loss, seed = self._config.loss, self._config.seed
-        causal = float(torch.rand((), generator=keyed(seed, step, DROPS))) < loss.causal
-        raw = replace(raw, mode="block_causal" if causal else "bidirectional")
-        captions, without = [], []
-        for sample, slot in zip(samples, slots, strict=True):
-            rng = chance(seed, step, slot + (1 << 20))
-            silent, blind = rng.random() < loss.text, rng.random() < loss.commands
-            captions.append("" if silent else pick_caption(sample.caption, rng))
-            without.append(blind)
-        return self._with_commands(raw, samples, captions, without)
-
-    def _with_commands(
-        self, raw: Raw, samples: Sequence[Sample], captions: list[str], without: list[bool]
-    ) -> Raw:
+    def _with_commands(self, raw: Raw, items: Sequence[Item], blind: Sequence[bool]) -> Raw:
+        """`raw` with actions and camera where the model takes them; NaN where they are not known or told."""
         dit = self._config.model.dit
-        ids = None if self._tokens is None else self._tokens(captions)
-        actions = camera = None
-        if dit.actions:
-            actions = _commands([s.actions for s in samples], without, raw, dit.actions, dit.temporal)
-        if dit.camera:
-            poses = [None if s.camera is None else s.camera.reshape(len(s.camera), 12) for s in samples]
-            camera = _commands(poses, without, raw, 12, dit.temporal)
-        return replace(raw, ids=ids, actions=actions, camera=camera)
+        found: dict[str, Any] = {}
+        for name, width in (("actions", dit.actions), ("camera", 12 * dit.camera)):
+            rows = []
+            for it, hidden in zip(items, blind, strict=True):
+                value = getattr(it, name)
+                if width and value is not None and value.shape[2] != width:
+                    raise UserError(
+                        f"clips have {value.shape[2]} channels of {name}, the model takes {width}; set"
+                        f" model.dit.{name}"
+                    )
+                absent = np.full((it.shape[0], dit.temporal, width), np.nan, np.float32)
+                rows.append(absent if value is None or hidden else value)
+            if width:
+                found[name] = torch.from_numpy(np.stack(rows))
+        return replace(raw, **found)
 
 
-def _commands(
-    values: Sequence[np.ndarray | None], without: Sequence[bool], raw: Raw, width: int, temporal: int
-) -> Tensor:
-    """float32 [B, F, temporal, width]; NaN for a clip that has none or is to do without."""
-    frames = raw.video.shape[1]
-    absent = np.full((frames, width), np.nan, np.float32)
-    rows = []
-    for value, blind in zip(values, without, strict=True):
-        if value is not None and value.shape[1] != width:
-            raise UserError(f"clips have {value.shape[1]} channels of action, model.dit.actions={width}")
-        rows.append(per_latent(absent if value is None or blind else value, temporal))
-    return torch.from_numpy(np.stack(rows))
-
-
-def stacked(samples: Sequence[Sample]) -> Tensor:
-    """uint8 [B, T, 3, H, W]. UserError when the clips differ in size or length."""
-    shapes = {s.video.shape for s in samples}
-    if len(shapes) > 1:
-        first, second = sorted(shapes)[:2]
-        raise UserError(
-            f"clips of {first[0]} frames of {first[2]}x{first[1]} px and of {second[0]} frames of"
-            f" {second[2]}x{second[1]} px do not make one batch; give clips of one size"
-        )
-    return torch.from_numpy(np.stack([s.video for s in samples])).movedim(-1, -3).contiguous()
+def picked(levels: Levels, rows: Sequence[int]) -> Levels:
+    """The levels of the clips `rows`."""
+    index = list(rows)
+    return Levels(levels.level[index], levels.context[index], levels.pattern[index])
 
 
 def even_levels(count: int, frames: int) -> Levels:
@@ -214,21 +223,26 @@ def even_levels(count: int, frames: int) -> Levels:
     return Levels(every, context, torch.tensor(names))
 
 
-class Stream(Iterator[Raw]):
+def _stacked(arrays: Sequence[np.ndarray | None]) -> Tensor | None:
+    present = [a for a in arrays if a is not None]
+    return torch.from_numpy(np.stack(present)) if present else None
+
+
+class Stream(Iterator[list[Raw]]):
     """Results of `make(step)`, step by step, from a thread that is `ahead` of the reader by a few.
 
     An exception in the thread is raised where the batch is asked for. `waited` is the time in seconds that
     the reader has lost so far.
     """
 
-    def __init__(self, make: Callable[[int], Raw], step: int, ahead: int) -> None:
+    def __init__(self, make: Callable[[int], list[Raw]], step: int, ahead: int) -> None:
         self.waited = 0.0
         self._make = make
         self._thread = ThreadPoolExecutor(1, "feed")
         self._coming = deque(self._thread.submit(make, step + i) for i in range(ahead))
         self._next = step + ahead
 
-    def __next__(self) -> Raw:
+    def __next__(self) -> list[Raw]:
         self._coming.append(self._thread.submit(self._make, self._next))
         self._next += 1
         began = time.perf_counter()

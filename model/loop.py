@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ import torch
 from model import resume, sources, vae_files
 from model.checkpoint import fill, read_model, save_model
 from model.config import to_dict
+from model.data import Source
 from model.denoiser import Batch, Denoiser
 from model.distributed import Process
 from model.evaluate import evaluate
 from model.feed import Feed, Place, Stream, even_levels
-from model.grouping import times
+from model.items import latent_count
 from model.metrics import Log, Ticker, memory, peak, ticker
 from model.train_config import TrainConfig, changed
-from model.trainer import Trainer, work_of
+from model.trainer import Trainer
 from model.vae import VAE
 from simbench.errors import UserError
 from simbench.files import require_writable, sweep, write_text
@@ -48,19 +49,21 @@ class Loop:
         if state is not None:
             self._same(state.facts["config"])
         module = Denoiser(config.model, config.seed)
-        work = work_of(module, example(config, module))
+        source = sources.given(config)
+        work = module.work(example(config, module, sources.clip_shape(config.data, source)))
         # The clips of a run that has begun stay the same, whatever its budget is now.
-        self.wanted = sources.wanted_clips(config, work) if state is None else int(state.facts["wanted"])
-        self.feed, vae = self._open(module, fresh=state is None)
+        wanted = None if state is None else int(state.facts["wanted"])
+        self.wanted = sources.wanted_clips(config, source, work) if wanted is None else wanted
+        self.feed, vae = self._open(module, source, fresh=state is None)
         if config.init and state is None:
             start_from(Path(config.init), module)
-        self.trainer = Trainer(config, module, vae, process, work, self._compiled())
+        self.trainer = Trainer(config, module, vae, process, self._compiled())
         if state is not None:
             self.trainer.restore(state)
             self.say(f"going on from step {self.trainer.step}, {self.trainer.tflop:.3g} TFLOP")
         self.peak = peak(process.device, self.trainer.dtype) * process.world
         self.held = self.feed.held()
-        check_latents(self.trainer.prepare(self.held))
+        check_latents([self.trainer.prepare(raw) for raw in self.held])
         self.log: Log | None = None
         if process.first:
             self.log = Log(self.out / "metrics.jsonl", self.trainer.step, config.tensorboard)
@@ -80,27 +83,35 @@ class Loop:
             return self.process.device.type == "cuda" or self.config.budget >= COMPILE_FROM
         return self.config.compile == "true"
 
-    def _open(self, module: Denoiser, fresh: bool) -> tuple[Feed, VAE]:
+    def _open(self, module: Denoiser, source: Source | None, fresh: bool) -> tuple[Feed, VAE]:
         """Clips and VAE; made by the first process where they are not there, then read by all."""
-        config, file = self.config, self.out / "vae.safetensors"
-        if self.process.first:
-            sources.open_source(config.data, self.wanted)
-        self.process.wait()
-        source = sources.open_source(config.data, self.wanted)
+        config, file, first = self.config, self.out / "vae.safetensors", self.process.first
+        if source is None:
+            if first:
+                sources.rendered(config.data, self.wanted)
+            self.process.wait()
+            source = sources.rendered(config.data, self.wanted)
         limited = dataclasses.replace(config, data=dataclasses.replace(config.data, clips=self.wanted))
+        place = Place(self.process.rank, self.process.world)
         tokens = None if module.text is None else module.text.tokens
-        feed = Feed(source, limited, Place(self.process.rank, self.process.world), tokens)
-        if self.process.first and fresh:
+        feed = Feed(source, limited, place, tokens)
+        if first and fresh:
             vae_files.save(file, sources.open_vae(config, source, feed.total))
             write_text(self.out / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
         self.process.wait()
-        return feed, vae_files.load(file)
+        vae = vae_files.load(file).to(self.process.device)
+        if config.data.cache:
+            folder = self.out / "latents"
+            latents = sources.cached(folder, source, vae, file, fill=first)
+            self.process.wait()
+            feed = Feed(latents, limited, place, tokens)
+        return feed, vae
 
     def run(self) -> None:
         """Train until the budget or the part is done, or `stopped` says so."""
         config, trainer = self.config, self.trainer
         target = min(config.budget, trainer.tflop + config.part)
-        if trainer.tflop >= config.budget:
+        if trainer.reached(config.budget):
             self.say(f"budget={config.budget:g} TFLOP is done already; raise it to go on")
             return
         stream = self.feed.stream(trainer.step)
@@ -112,7 +123,7 @@ class Loop:
         done = f"{trainer.tflop:.3g} of {config.budget:g} TFLOP, step {trainer.step}"
         if not ended:
             self.say(f"stopped at {done}; the same command goes on")
-        elif trainer.tflop < config.budget:
+        elif not trainer.reached(config.budget):
             self.say(f"part done, {done}; the same command goes on")
         else:
             self.say(f"done, {done}; the model is in {self.out / 'model'}")
@@ -125,12 +136,12 @@ class Loop:
             before, began = trainer.tflop, time.perf_counter()
             trainer.train(next(stream))
             trainer.seconds += time.perf_counter() - began
-            reached = trainer.tflop >= target
+            reached = trainer.reached(target)
             halt = reached or self._any_stopped()
             if trainer.step % config.log_every == 0 or halt:
                 self._report(pace, bar)
             asked = bool(config.evaluate) and (
-                trainer.tflop >= config.budget or crossed(before, trainer.tflop, config.evaluate_every)
+                trainer.reached(config.budget) or crossed(before, trainer.tflop, config.evaluate_every)
             )
             if halt or crossed(before, trainer.tflop, config.validate_every):
                 self._write({"validation": trainer.validate(self.held)})
@@ -246,30 +257,26 @@ def start_from(folder: Path, module: Denoiser) -> None:
         fill(module.text, found.tensors["text"], f"{folder}: text")
 
 
-def example(config: TrainConfig, module: Denoiser) -> Batch:
-    """A batch of one clip of the size that the run's clips have, of zeros: for counting."""
-    vae, dit = config.model.vae, config.model.dit
-    frames, height, width = sources.clip_shape(config.data)
-    seconds = torch.from_numpy(times(frames, 8.0, vae.temporal))[None]
-    count = seconds.shape[1]
+def example(config: TrainConfig, module: Denoiser, shape: tuple[int, int, int]) -> Batch:
+    """A batch of one clip of `shape` (frames, height, width) pixels, of zeros: for counting."""
+    vae, (frames, height, width) = config.model.vae, shape
+    count = latent_count(frames, vae.temporal)
     zeros = torch.zeros(1, count, vae.channels, -(-height // vae.spatial), -(-width // vae.spatial))
     levels = even_levels(1, count)
     return Batch(
         clean=zeros,
         noise=zeros,
         level=levels.level,
-        seconds=seconds,
+        seconds=levels.level,
         context=levels.context,
         pattern=levels.pattern,
         ids=None if module.text is None else module.text.tokens([""]),
-        actions=torch.zeros(1, count, dit.temporal, dit.actions) if dit.actions else None,
-        camera=torch.zeros(1, count, dit.temporal, 12) if dit.camera else None,
     )
 
 
-def check_latents(batch: Batch) -> None:
+def check_latents(batches: Sequence[Batch]) -> None:
     """UserError when latents are far from deviation 1: the noise that they are mixed with has 1."""
-    spread = float(batch.clean.std())
+    spread = float(torch.cat([batch.clean.flatten() for batch in batches]).std())
     if not 0.5 < spread < 2.0:
         raise UserError(
             f"normalised latents have deviation {spread:.3g}, not about 1: the VAE was measured on other"

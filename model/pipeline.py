@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from model import flow
-from model.grouping import per_latent, times
+from model.items import per_latent, times
 from model.noise import keyed_noise
 from model.sampler import ORDERS, Given, Guidance, Told, sample
 from model.schedule import after, pyramid

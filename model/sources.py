@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from model.config import VAEConfig, to_dict
 from model.data import Source
+from model.latents import Latents, write_latents
+from model.tensors import digest
 from model.train_config import DataConfig, TrainConfig
 from model.vae import VAE
 from simbench.errors import UserError
@@ -21,29 +24,59 @@ WHOLE = 512
 """Pools are made in whole shards of this many clips."""
 
 
-def clip_shape(config: DataConfig) -> tuple[int, int, int]:
-    """(frames, height, width) of the clips, before a pool is rendered."""
-    if config.path:
-        return open_path(Path(config.path)).sample(0).video.shape[:3]
+def given(config: TrainConfig) -> Source | None:
+    """The clips in `data.path`, a pool or a folder of videos; None where a pool is to be rendered."""
+    data = config.data
+    if not data.path:
+        return None
+    path = Path(data.path)
+    if not path.is_dir():
+        raise UserError(f"data.path={path} is no folder; make a pool with python -m model.data pool")
+    if (path / "pool.json").exists() or (path / "index.json").exists():
+        from model.pool import Pool
+
+        return Pool(path)
+    from model.folder import Folder, Options
+    from simbench.settings import parse_size
+
+    return Folder(
+        path,
+        Options(
+            size=parse_size(data.size) if data.size else None,
+            multiple=config.model.vae.spatial * config.model.dit.patch,
+            frames=data.frames or None,
+            fps=data.fps or None,
+            corrupt=data.corrupt,
+        ),
+    )
+
+
+def clip_shape(config: DataConfig, source: Source | None) -> tuple[int, int, int]:
+    """(frames, height, width) of the first clip, also before a pool is rendered."""
+    if source is not None:
+        frames, height, width, _ = source.sample(0).video.shape
+        return frames, height, width
     from model.worlds import named
 
     mix = named(config.mix)
     return mix.frames, mix.height, mix.width
 
 
-def open_path(path: Path) -> Source:
-    """The clips of a pool."""
-    from model.pool import Pool
+def wanted_clips(config: TrainConfig, source: Source | None, work: int) -> int:
+    """Clips that a run uses at most; `work` is FLOPs to a clip. Of a pool to be rendered each is seen once.
 
-    if not path.is_dir():
-        raise UserError(f"data.path={path} is no folder; make a pool with python -m model.data pool")
-    return Pool(path)
+    A run that goes on with a larger budget keeps the number it began with: the order of the clips
+    depends on it.
+    """
+    limit = config.data.clips or (1 << 32)
+    if source is not None:
+        return min(len(source), limit)
+    seen = int(config.budget * 1e12 / work) + 1 + config.data.held
+    return min(WHOLE * -(-seen // WHOLE), limit)
 
 
-def open_source(config: DataConfig, wanted: int) -> Source:
-    """The clips of `config.path`, or of a pool in the user's cache, rendered now up to `wanted`."""
-    if config.path:
-        return open_path(Path(config.path))
+def rendered(config: DataConfig, wanted: int) -> Source:
+    """A pool in the user's cache that holds at least `wanted` clips, rendered now as far as it must be."""
     from model.pool import Pool, write_pool
     from model.worlds import named
     from simbench.store import default_store
@@ -56,17 +89,18 @@ def open_source(config: DataConfig, wanted: int) -> Source:
     return Pool(folder)
 
 
-def wanted_clips(config: TrainConfig, work: int) -> int:
-    """Clips that a run uses at most: each is seen once, up to `data.clips`; `work` is FLOPs to a clip.
+def cached(folder: Path, source: Source, vae: VAE, file: Path, fill: bool) -> Latents:
+    """Latents of `source` in `folder`, encoded now (`fill`) as far as they must be, by the VAE in `file`."""
+    name = digest(file)
+    if fill:
 
-    A run that goes on with a larger budget keeps the number it began with: the order of the clips
-    depends on it.
-    """
-    limit = config.data.clips or (1 << 32)
-    if config.data.path:
-        return min(len(open_path(Path(config.data.path))), limit)
-    seen = int(config.budget * 1e12 / work) + 1 + config.data.held
-    return min(WHOLE * -(-seen // WHOLE), limit)
+        @torch.no_grad()
+        def encode(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            found = vae.encode(torch.from_numpy(pixels).to(vae.mean.device))
+            return found.mean.cpu().numpy(), found.logvar.cpu().numpy()
+
+        write_latents(folder, source, encode, name, vae.config.temporal)
+    return Latents(folder, name)
 
 
 def open_vae(config: TrainConfig, source: Source, total: int) -> VAE:

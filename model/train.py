@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -52,13 +51,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options() -> str:
-    from model.train_config import TrainConfig, leaves
+    from model.train_config import listed
 
-    lines = []
-    for path, value in leaves(TrainConfig):
-        shown = value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
-        lines.append(f"  {path}={shown}")
-    return "\n".join(lines)
+    return "\n".join(f"  {line}" for line in listed())
 
 
 @contextmanager

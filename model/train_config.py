@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import types
-import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from model.augment import Augment
-from model.config import ModelConfig, from_dict, to_dict
+from model.config import ModelConfig, to_dict
 from model.mixture import Mixture
+from model.options import build, leaves, read_json, words_of
 from simbench.errors import UserError
 
 
@@ -31,7 +28,17 @@ class DataConfig:
     held: int = 64
     workers: int = 1
     augment: Augment = field(default_factory=Augment)
-    """Other colours and mirrors of a clip, drawn anew whenever it is read."""
+    """Other colours and mirrors of a clip, drawn anew whenever it is read; not with `cache`."""
+    cache: bool = False
+    """Encode every clip once, into the run's folder, and train on latents from there."""
+    size: str = ""
+    """WIDTHxHEIGHT that a user's videos are brought to; empty is each its own, cut to fit the model."""
+    frames: int = 0
+    """Frames to a clip of such videos; 0 is all of a video."""
+    fps: float = 0.0
+    """Their rate; 0 is each its own."""
+    corrupt: str = "refuse"
+    """What is done about files that cannot be read: refuse or skip."""
     ahead: int = 4
     """Batches that are prepared while the model works."""
 
@@ -83,6 +90,8 @@ class TrainConfig:
     """Clips to a step, over all processes."""
     micro: int = 0
     """Clips in memory at once on each process; 0 is all of its share. It changes no result."""
+    pack: int = 0
+    """Tokens to a row into which clips of all sizes are packed; 0 takes clips of one size at a time."""
     budget: float = 40.0
     part: float = 40.0
     """Work after which one call stops; the same command goes on."""
@@ -112,89 +121,27 @@ class TrainConfig:
 
 FREE = (
     "out", "budget", "part", "checkpoint_every", "keep", "validate_every", "evaluate", "evaluate_every",
-    "compile", "device", "threads", "shard_above", "log_every", "tensorboard", "micro",
+    "compile", "device", "threads", "shard_above", "log_every", "tensorboard", "micro", "pack",
 )  # fmt: skip
 """Options that a run may change when it goes on: none of them changes what a step computes."""
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
     """`config=FILE.json` and dotted key=value words over it. UserError names the word that is wrong."""
-    words: dict[str, str] = {}
-    for argument in arguments:
-        key, sign, value = argument.partition("=")
-        if not sign:
-            raise UserError(f"{argument!r} is not key=value; write for example batch=16")
-        if key in words:
-            raise UserError(f"{key} is given twice; give it once")
-        words[key] = value
-    data = _file(Path(words.pop("config"))) if "config" in words else {}
-    for key, text in words.items():
-        _put(data, key, text)
-    return checked(from_dict(TrainConfig, data))
+    words = words_of(arguments)
+    file = words.pop("config", None)
+    data = {} if file is None else read_json(Path(file))
+    return checked(build(TrainConfig, words, data))
 
 
-def _file(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        known = sorted(str(p) for p in Path("conf/model").glob("*.json"))
-        hint = f"known are {', '.join(known)}" if known else "name a JSON file of options"
-        raise UserError(f"config={path} does not exist; {hint}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"config={path} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise UserError(f"config={path} must hold an object of options, not {type(data).__name__}")
-    return data
-
-
-def _put(data: dict[str, Any], key: str, text: str) -> None:
-    """Set the dotted `key`; its text is read as the type that the option has."""
-    kind: Any = TrainConfig
-    *path, last = key.split(".")
-    place = data
-    for part in path:
-        kind = _hint(kind, part, key)
-        place = place.setdefault(part, {})
-        if not dataclasses.is_dataclass(kind) or not isinstance(place, dict):
-            raise UserError(f"unknown option {key}; {part} has no options of its own")
-    hint = _hint(kind, last, key)
-    if dataclasses.is_dataclass(hint):
-        inner = ", ".join(f"{last}.{f.name}" for f in dataclasses.fields(hint))
-        raise UserError(f"{key}= is a group of options; set one of {inner}")
-    place[last] = _value(key, text, hint)
-
-
-def _hint(kind: Any, name: str, key: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    if name not in hints:
-        close = get_close_matches(name, hints, 1)
-        whole = [path for path, _ in leaves(TrainConfig) if path.rpartition(".")[2] == name]
-        hint = f"did you mean {(whole or close)[0]}?" if whole or close else f"known are {', '.join(hints)}"
-        raise UserError(f"unknown option {key}; {hint}")
-    return hints[name]
-
-
-def _value(key: str, text: str, hint: Any) -> Any:
-    if hint is str:
-        return text
-    many = typing.get_origin(hint) is tuple and not text.startswith("[")
-    try:
-        value = json.loads(f"[{text}]" if many else text)
-    except json.JSONDecodeError as error:
-        name = "list" if typing.get_origin(hint) is tuple else getattr(hint, "__name__", str(hint))
-        raise UserError(f"{key}={text} must be of type {name}") from error
-    return value
-
-
-def leaves(kind: Any, where: str = "") -> Iterable[tuple[str, Any]]:
-    """Every option of a dataclass as (dotted path, default)."""
-    hints = typing.get_type_hints(kind)
-    for part in dataclasses.fields(kind):
-        path = f"{where}{part.name}"
-        if dataclasses.is_dataclass(hints[part.name]):
-            yield from leaves(hints[part.name], f"{path}.")
-        elif isinstance(hints[part.name], types.GenericAlias) or part.default is not dataclasses.MISSING:
-            yield path, part.default
+def listed() -> Iterator[str]:
+    """`name=default` of every option."""
+    for path, _ in leaves(TrainConfig):
+        value: Any = TrainConfig()
+        for part in path.split("."):
+            value = getattr(value, part)
+        shown = value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
+        yield f"{path}={shown}"
 
 
 def checked(config: TrainConfig) -> TrainConfig:
@@ -202,6 +149,7 @@ def checked(config: TrainConfig) -> TrainConfig:
     for name, value, low in (
         ("batch", config.batch, 1),
         ("micro", config.micro, 0),
+        ("pack", config.pack, 0),
         ("keep", config.keep, 0),
         ("log_every", config.log_every, 1),
         ("threads", config.threads, 0),
