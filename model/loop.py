@@ -205,7 +205,7 @@ class Loop:
             "mfu": round(trainer.flops / max(trainer.seconds, 1e-9) / self.peak, 4),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "processes": self.process.world,
-            "train": to_dict(config),
+            "train": recipe(config),
             "made": provenance(),
         }
 
@@ -217,6 +217,15 @@ class Loop:
                 self.say(f"evaluation failed: {found['failed']}")
             self._write({"evaluation": found})
         self.process.wait()
+
+
+def recipe(config: TrainConfig) -> dict[str, Any]:
+    """The options as they are shipped with weights: folders by their names alone, without where it ran."""
+    told = to_dict(config)
+    del told["out"]
+    for place, key in ((told, "vae"), (told, "init"), (told["data"], "path")):
+        place[key] = Path(place[key]).name
+    return told
 
 
 class Pace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from simbench.exits import MEANING
@@ -64,6 +65,6 @@ def list_text(arguments: Sequence[str]) -> str:
     lines.append("Generators")
     for name, found in options(folders, "generator").items():
         lines.append(f"  {name:<20}{found.about}")
-        if found.keys:
-            lines.append("  " + " " * 20 + " ".join(f"generator.{key}=" for key in found.keys))
+        words = " ".join(f"generator.{key}=" for key in found.keys)
+        lines += [" " * 22 + line for line in textwrap.wrap(words, 110)]
     return "\n".join(lines)
