@@ -71,8 +71,8 @@ class Conditions(nn.Module):
 def by_latent(values: Tensor, temporal: int) -> Tensor:
     """Values [B, T, A] per video frame as [B, F, temporal, A] per latent frame.
 
-    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind zeros; the last value is repeated where
-    T - 1 is no multiple.
+    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind
+    zeros; the last value is repeated where T - 1 is no multiple of `temporal`.
     """
     before = values.new_zeros(values.shape[0], temporal - 1, values.shape[2])
     missing = -(values.shape[1] - 1) % temporal

@@ -27,7 +27,8 @@ class ModelGenerator:
     """A checkpoint of model.train (`dir`, empty: the one that ships) with a sampler's options.
 
     `steps`, `shift`, `guidance`, `order`, `chunk`, `lag`, `mode`, `context_level` and `precision` are those
-    of model.pipeline.How; `device`, `threads` (0: as torch has it) and `batch` only say where and how fast.
+    of model.pipeline.How. `device`, `threads` (0: as torch has it) and `batch` say where and how fast: sums
+    are rounded in another order, and values in the order of 1 in 100,000 differ by one grey level.
     On the CPU, clips made one by one go to worker processes of one thread each: inside one step of a small
     model, threads mostly wait for each other.
     """

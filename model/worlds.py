@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from model.data import Sample
 from model.variety import Variety, vary_layout, vary_scene
 from simbench.errors import UserError
 from simbench.worlds.captions import caption
-from simbench.worlds.scene import Scene
+from simbench.worlds.scene import Caption, Scene
 
 if TYPE_CHECKING:
     from simbench.worlds.compile import CompiledClip
@@ -30,18 +30,21 @@ ACTIONS = ("forward", "back", "turn-left", "turn-right", "look-up", "look-down",
 @dataclass(frozen=True)
 class OccluderMix:
     """How occluder clips are drawn: weights of the trials exit, stay, two, swap, container; the share
-    in which the occluder stands; the objects' diameter in image heights."""
+    in which the occluder stands; the objects' diameter in image heights; whether the words of a clip
+    are the prompt that a test would give, and no caption of all that happens."""
 
     trials: tuple[float, ...] = (34.0, 34.0, 10.0, 10.0, 12.0)
     hidden: float = 0.85
     diameter: float = 0.25
+    prompt: bool = False
 
 
 @dataclass(frozen=True)
 class Mix:
     """What a data set is drawn from. `samples` x `samples` rays give a pixel its colour.
 
-    A share `steady` of the clips has `difficulty`, the rest any from 0 to `hardest`.
+    A share `steady` of the clips has `difficulty`, the rest any from 0 to `hardest`. `turn` is the
+    widest turn of look-away in degrees, the narrowest half of it; 0 leaves the family its own.
     """
 
     families: tuple[str, ...] = ("occluder",)
@@ -54,12 +57,14 @@ class Mix:
     difficulty: float = 0.25
     steady: float = 0.5
     hardest: float = 0.8
+    turn: float = 0.0
     occluder: OccluderMix = field(default_factory=OccluderMix)
     variety: Variety = field(default_factory=Variety)
 
 
 def named(name: str) -> Mix:
-    """The mixes that recipes use: `nano` (occluder, 32 px, plain) and `tiny` (all families, 64 px, rich)."""
+    """The mixes that recipes use: `nano` (occluder, 32 px, plain), `tiny` (all families, 64 px, rich), and of
+    the two small ones `words` (objects in the open, told as a test tells them) and `yaw` (a camera turns)."""
     if name == "nano":
         return Mix()
     if name == "tiny":
@@ -67,7 +72,12 @@ def named(name: str) -> Mix:
 
         small = OccluderMix(diameter=0.16)
         return Mix(families.names(), 64, 64, look="rich", samples=2, occluder=small)
-    raise UserError(f"mix={name} is unknown; use nano or tiny")
+    if name == "words":
+        told = OccluderMix((1.0, 0.0, 0.0, 0.0, 0.0), hidden=0.0, prompt=True)
+        return Mix(frames=5, steady=1.0, occluder=told, variety=Variety(board=0.0, shapes=0.0))
+    if name == "yaw":
+        return Mix(("look-away",), frames=9, samples=2, steady=1.0, turn=24.0)
+    raise UserError(f"mix={name} is unknown; use nano, tiny, words or yaw")
 
 
 def check_mix(mix: Mix) -> None:
@@ -89,6 +99,7 @@ def check_mix(mix: Mix) -> None:
         "fps": (mix.fps, 0.1, 1000.0),
         "samples": (mix.samples, 1, 16),
     }
+    limits["turn"] = (mix.turn, 0.0, 180.0)
     limits["occluder.diameter"] = (mix.occluder.diameter, 0.02, 0.5)
     for name, (value, low, high) in limits.items():
         if not low <= value <= high:
@@ -119,7 +130,9 @@ def draw_scene(mix: Mix, seed: int, index: int) -> Scene:
     duration = max(mix.frames - 1, 1) / mix.fps
     if family == "occluder":
         return _occluder(mix, world, rng, duration, difficulty)
-    options = {"split": "train"} if "split" in families.options(family) else {}
+    options: dict[str, Any] = {"split": "train"} if "split" in families.options(family) else {}
+    if family == "look-away" and mix.turn:
+        options["angle"] = mix.turn * rng.uniform(0.5, 1.0) * rng.choice((-1.0, 1.0))
     return families.build(family, world, duration, mix.look, difficulty, **options)
 
 
@@ -139,8 +152,10 @@ def _occluder(mix: Mix, world: int, rng: random.Random, duration: float, difficu
         diameter=own.diameter,
         split="train",
     )
-    scene = vary_scene(occluder.stage(vary_layout(layout, rng, mix.variety)), rng, mix.variety)
-    return dataclasses.replace(scene, caption=caption(scene))
+    layout = vary_layout(layout, rng, mix.variety)
+    scene = vary_scene(occluder.stage(layout), rng, mix.variety)
+    words = Caption(occluder.prompt(layout)) if own.prompt else caption(scene)
+    return dataclasses.replace(scene, caption=words)
 
 
 @dataclass(frozen=True)
