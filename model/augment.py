@@ -132,12 +132,7 @@ def _kept(name: str, colours: ColourMap) -> bool:
 
 def mirrored(sample: Sample) -> Sample:
     """The sample with left and right exchanged: pixels, mask, camera, actions and words."""
-    flip = np.diag([-1.0, 1.0, 1.0]).astype(np.float32)
-    camera = None
-    if sample.camera is not None:
-        camera = np.concatenate(
-            [flip @ sample.camera[..., :3] @ flip, flip @ sample.camera[..., 3:]], axis=-1
-        )
+    camera = None if sample.camera is None else mirrored_camera(sample.camera)
     actions = sample.actions
     if actions is not None and actions.shape[-1] == len(ACTIONS):
         actions = actions[:, [ACTIONS.index(swapped(name)) for name in ACTIONS]]
@@ -150,6 +145,12 @@ def mirrored(sample: Sample) -> Sample:
         actions=actions,
         caption=Caption(swapped(words.short), swapped(words.long), _structured(words.structured)),
     )
+
+
+def mirrored_camera(camera: np.ndarray) -> np.ndarray:
+    """The camera [T, 3, 4] (see `Sample.camera`) that turns and moves to the other side."""
+    flip = np.diag([-1.0, 1.0, 1.0]).astype(camera.dtype)
+    return np.concatenate([flip @ camera[..., :3] @ flip, flip @ camera[..., 3:]], axis=-1)
 
 
 def swapped(text: str) -> str:

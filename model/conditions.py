@@ -34,6 +34,8 @@ class FrameMLP(nn.Module):
         """[B, F, temporal, A] or nothing to [B, F, D] or [D]."""
         if values is None:
             return self.absent
+        if values.shape[-2] * values.shape[-1] != self.up.in_features:
+            raise ValueError(f"commands of {tuple(values.shape)} do not give {self.up.in_features} per frame")
         values = values.float().flatten(-2)
         given = ~values.isnan().any(-1, keepdim=True)
         made = self.down(F.silu(self.up(values.nan_to_num())))
@@ -64,6 +66,28 @@ class Conditions(nn.Module):
             elif values is not None:
                 raise ValueError(f"{name} were given to a model without {name}")
         return F.silu(made)
+
+
+def by_latent(values: Tensor, temporal: int) -> Tensor:
+    """Values [B, T, A] per video frame as [B, F, temporal, A] per latent frame.
+
+    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind
+    zeros; the last value is repeated where T - 1 is no multiple of `temporal`.
+    """
+    before = values.new_zeros(values.shape[0], temporal - 1, values.shape[2])
+    missing = -(values.shape[1] - 1) % temporal
+    after = values[:, -1:].expand(-1, missing, -1)
+    return torch.cat((before, values, after), dim=1).unflatten(1, (-1, temporal))
+
+
+def relative_poses(poses: Tensor) -> Tensor:
+    """Camera-to-world poses [B, T, 3, 4] as seen from the first camera, flattened [B, T, 12].
+
+    Their unit of length is the caller's; scores and samples agree if it is the median depth of frame 0.
+    """
+    turn, place = poses[..., :3], poses[..., 3:]
+    back = turn[:, :1].transpose(-1, -2)
+    return torch.cat((back @ turn, back @ (place - place[:, :1])), dim=-1).flatten(-2)
 
 
 def facts(seconds: Tensor, context: Tensor, size: Tensor, temporal: int) -> Tensor:

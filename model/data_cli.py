@@ -5,22 +5,46 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simbench.errors import UserError
+from simbench.files import require_writable
+
+if TYPE_CHECKING:
+    from model.worlds import Mix
 
 USAGE = """\
 Make training data.
 
-  python -m model.data pool out=pool clips=48000 workers=2            rendered clips to train on
+  python -m model.data pool out=pool clips=48000 workers=2          rendered clips for python -m model.train
   python -m model.data pool out=more mix=tiny clips=2000 seed=3 size=64x48
+  python -m model.data export out=worlds clips=500 size=256 frames=33 fps=16 look=rich depth=png
+  python -m model.data check dir=my_videos size=64 frames=17 fps=8  what a folder of videos would give
 
-pool   out=DIR clips=N seed=0 workers=1 mix=nano|tiny, and over the mix: size= frames= fps= look= samples=
-       family=NAME[,NAME]|all difficulty= and MIX.OPTION= such as variety.board=0 occluder.hidden=1
-       An interrupted pool goes on with the same command.
+pool    out=DIR clips=N: memory-mapped shards of pixels, masks, cameras, actions and captions
+export  out=DIR clips=N depth=none|png|npz video=mp4|mkv (lossless): videos, captions.jsonl, cameras,
+        actions, masks, README.txt
+        Both: seed=0 workers=1 mix=nano|tiny|words|yaw (export: tiny), and over the mix size= frames= fps=
+        look= family=NAME[,NAME]|all samples=, difficulty=0.25 for a share steady=0.5 of the clips, the
+        others from 0 to hardest=0.8, and OPTION.OPTION= such as variety.board=0 occluder.hidden=1.
+        Interrupted, they go on with the same command. Nothing that is reserved for tests is ever in them.
+check   dir=DIR size=WxH mode=crop|fit multiple=1 frames= fps= corrupt=refuse|skip
+        Captions are name.txt beside name.mp4, or captions.jsonl.
 """
+
+
+@dataclass(frozen=True)
+class Order:
+    """What pool and export are asked for."""
+
+    out: Path
+    clips: int
+    seed: int
+    workers: int
+    mix: Mix
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,11 +52,11 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or any(a in ("-h", "--help", "help") for a in arguments):
         print(USAGE)
         return 0 if arguments else 2
-    commands = {"pool": _pool}
+    commands = {"pool": _pool, "export": _export, "check": _inspect}
     try:
         command, *rest = arguments
         if command not in commands:
-            raise UserError(f"{command!r} is no command; use {' or '.join(commands)}")
+            raise UserError(f"{command!r} is no command; use {', '.join(commands)}")
         commands[command](_words(rest))
     except UserError as error:
         print(f"model.data: {error}", file=sys.stderr)
@@ -58,26 +82,67 @@ def _words(arguments: Sequence[str]) -> dict[str, str]:
 def _pool(words: dict[str, str]) -> None:
     from model.pool import write_pool
 
-    out = Path(_need(words, "out", "name a folder"))
-    clips = _whole(words, "clips", None, 1, 1 << 32)
-    seed = _whole(words, "seed", 0, 0, (1 << 20) - 1)
-    workers = _whole(words, "workers", 1, 1, 1024)
-    mix = mix_of(words, ("out", "clips", "seed", "workers"))
-    _writable(out)
+    order = _order(words, "nano", ())
     began = time.perf_counter()
-    made = write_pool(out, mix, clips, seed, workers)
-    seconds = time.perf_counter() - began
-    print(f"{clips} clips in {out}: {made} rendered now in {seconds:.1f} s, {made / seconds:.1f} clips/s")
+    made = write_pool(order.out, order.mix, order.clips, order.seed, order.workers)
+    _say(order, made, time.perf_counter() - began)
 
 
-def mix_of(words: Mapping[str, str], known: Sequence[str]) -> Any:
+def _export(words: dict[str, str]) -> None:
+    from model.export import export
+
+    order = _order(words, "tiny", ("depth", "video"))
+    began = time.perf_counter()
+    kinds = {"depth": words.get("depth", "none"), "video": words.get("video", "mp4")}
+    made = export(order.out, order.mix, order.clips, order.seed, **kinds, workers=order.workers)
+    _say(order, made, time.perf_counter() - began)
+
+
+def _say(order: Order, made: int, seconds: float) -> None:
+    rate = f", {made / seconds:.1f} clips/s" if made else ""
+    print(f"{order.clips} clips in {order.out}: {made} made now in {seconds:.1f} s{rate}")
+
+
+def _inspect(words: dict[str, str]) -> None:
+    from model.folder import Folder, Options
+    from simbench.settings import parse_size
+
+    known = ("dir", "size", "mode", "multiple", "frames", "fps", "corrupt")
+    for key in words:
+        if key not in known:
+            raise UserError(f"{key}= is unknown; {_hint(key, known)}")
+    options = Options(
+        size=parse_size(words["size"]) if "size" in words else None,
+        mode=words.get("mode", "crop"),
+        multiple=_whole(words, "multiple", 1, 1, 1024),
+        frames=_whole(words, "frames", 0, 1, 100_000) or None,
+        fps=_number(words, "fps") if "fps" in words else None,
+        corrupt=words.get("corrupt", "refuse"),
+    )
+    print(Folder(Path(_need(words, "dir", "name a folder of videos")), options).report())
+
+
+def _order(words: Mapping[str, str], mix: str, more: Sequence[str]) -> Order:
+    known = ("out", "clips", "seed", "workers", *more)
+    order = Order(
+        out=Path(_need(words, "out", "name a folder")),
+        clips=_whole(words, "clips", None, 1, (1 << 32) - 1),
+        seed=_whole(words, "seed", 0, 0, (1 << 20) - 1),
+        workers=_whole(words, "workers", 1, 1, 1024),
+        mix=mix_of({"mix": mix, **words}, known),
+    )
+    require_writable(order.out, "out")
+    return order
+
+
+def mix_of(words: Mapping[str, str], known: Sequence[str]) -> Mix:
     """The mix that the words outside `known` ask for. UserError with the nearest key for an unknown one."""
     from model.config import from_dict, to_dict
-    from model.worlds import Mix, named
+    from model.worlds import Mix, check_mix, named
     from simbench.settings import parse_size
     from simbench.worlds import families
 
-    options = to_dict(named(words.get("mix", "nano")))
+    options = to_dict(named(words["mix"]))
     for key, text in words.items():
         if key in known or key == "mix":
             continue
@@ -91,16 +156,7 @@ def mix_of(words: Mapping[str, str], known: Sequence[str]) -> Any:
         else:
             _put(options, key, text, [*known, "mix", "size", "family"])
     mix: Mix = from_dict(Mix, options)
-    for name, value, low, high in (
-        ("frames", mix.frames, 1, 10_000),
-        ("fps", mix.fps, 0.1, 1000.0),
-        ("samples", mix.samples, 1, 16),
-        ("difficulty", mix.difficulty, 0.0, 1.0),
-    ):
-        if not low <= value <= high:
-            raise UserError(f"{name}={value:g} is out of range; use {low:g} to {high:g}")
-    if mix.look not in families.LOOKS:
-        raise UserError(f"look={mix.look} is unknown; use one of {', '.join(families.LOOKS)}")
+    check_mix(mix)
     return mix
 
 
@@ -116,9 +172,7 @@ def _put(options: dict[str, Any], key: str, text: str, others: Sequence[str]) ->
     if last not in place or isinstance(place[last], dict):
         flat = [k for k, v in options.items() if not isinstance(v, dict)]
         deep = [f"{k}.{n}" for k, v in options.items() if isinstance(v, dict) for n in v]
-        close = get_close_matches(key, [*others, *flat, *deep], 1)
-        hint = f"did you mean {close[0]}?" if close else "see python -m model.data --help"
-        raise UserError(f"{key}= is unknown; {hint}")
+        raise UserError(f"{key}= is unknown; {_hint(key, [*others, *flat, *deep])}")
     try:
         place[last] = text if isinstance(place[last], str) else json.loads(text)
     except json.JSONDecodeError as error:
@@ -142,7 +196,13 @@ def _whole(words: Mapping[str, str], key: str, default: int | None, low: int, hi
     return int(text)
 
 
-def _writable(out: Path) -> None:
-    from simbench.files import require_writable
+def _number(words: Mapping[str, str], key: str) -> float:
+    try:
+        return float(words[key])
+    except ValueError as error:
+        raise UserError(f"{key}={words[key]} is not a number") from error
 
-    require_writable(out, "out")
+
+def _hint(key: str, known: Sequence[str]) -> str:
+    close = get_close_matches(key, known, 1)
+    return f"did you mean {close[0]}?" if close else "see python -m model.data --help"

@@ -1,7 +1,8 @@
 """A user's folder of videos and images with captions, as a source of samples.
 
 Captions are `name.txt` beside `name.mp4`, or lines of captions.jsonl at the top of the folder: {"file":
-"a/name.mp4", "caption": "..."}, or "short", "long" and "structured" instead of "caption".
+"a/name.mp4", "caption": "..."}, or "short", "long" and "structured" instead of "caption". Where there is
+a captions.jsonl, the files that neither it nor a .txt speaks of are counted and left alone.
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ class Folder:
         self._options = options
         files = _files(folder)
         captions = _captions(folder, files)
+        self.unlisted: tuple[str, ...] = ()
+        if (folder / "captions.jsonl").exists():
+            self.unlisted = tuple(p.name for p in files if p not in captions)
+            files = [p for p in files if p in captions]
+            if not files:
+                raise UserError(f"captions.jsonl in {folder} lists nothing; add a line for each file")
         found, problems = [], []
         with progress("files", len(files)) as bar:
             for path in files:
@@ -110,6 +117,8 @@ class Folder:
         text = f"{len(self.media) - images} videos and {images} images, {len(self)} clips"
         if bare:
             text += f"; {len(bare)} without a caption: {_few(bare)}"
+        if self.unlisted:
+            text += f"; {len(self.unlisted)} not in captions.jsonl: {_few(self.unlisted)}"
         if self.problems:
             text += f"; {len(self.problems)} left out: {_few(self.problems, '; ')}"
         return text

@@ -149,7 +149,7 @@ def half(values: np.ndarray, index: int) -> np.ndarray:
 
 
 def covering(mask: np.ndarray, height: int, width: int, temporal: int) -> np.ndarray:
-    """Share of moving pixels uint8 [F, height, width] (255 is all) in each latent's block of a mask [T, H, W].
+    """Share of moving pixels (255 is all) of a mask [T, H, W] in each latent's block, uint8 [F, h, w].
 
     Latent 0 is frame 0 alone, each later one `temporal` frames, the last perhaps fewer.
     """

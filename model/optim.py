@@ -89,7 +89,7 @@ class Muon(torch.optim.Optimizer):
         rows //= group["pieces"]
         stack = torch.stack(ahead).view(-1, rows, columns)
         scale = RMS * math.sqrt(max(rows, columns))
-        updates = orthogonal(stack, self._dtype).view(len(params), -1, columns).unbind()
+        updates = orthogonal(stack, self._dtype).reshape(len(params), -1, columns).unbind()
         parts = [_like(update, param) for update, param in zip(updates, params, strict=True)]
         torch._foreach_mul_(params, 1 - rate * group["weight_decay"])
         torch._foreach_add_(params, parts, alpha=-rate * scale)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model import flow
-from model.items import per_latent, times
+from model.items import latent_count, per_latent, times
 from model.noise import keyed_noise
 from model.sampler import ORDERS, Given, Guidance, Told, sample
 from model.schedule import after, pyramid
-from model.vae import latent_frames
+from model.text import Text
 from model.wishes import Wish, context_frames, problem
 from simbench.errors import UserError
 
@@ -83,9 +84,10 @@ def frames_of(video: Tensor) -> np.ndarray:
 class Pipeline:
     """A loaded model and how it samples. Wishes of one call are alike in size, length and given frames.
 
-    A video does not depend on its neighbours, to the bit: the order of sums in a matrix product or a
-    convolution may depend on the size of the whole, so the transformer always works on `batch` clips at a
-    time, a short batch filled up by repeating its last, and the codec on one.
+    A video does not depend on its neighbours. How sums are ordered in a matrix product or a convolution may
+    depend on the size of the whole, so the transformer always works on `batch` clips at a time, a short batch
+    filled up by repeating its last, and codec and text on one. (Where widths are no multiple of 32, `batch`
+    above 1 can still round by place: the ends of arrays are computed without vector instructions.)
     """
 
     loaded: Loaded
@@ -185,17 +187,17 @@ class Pipeline:
 
     def _context_latents(self, wish: Wish) -> int:
         count = context_frames(len(wish.given), self._temporal)
-        return latent_frames(count, self._temporal) if count else 0
+        return latent_count(count, self._temporal) if count else 0
 
     def _schedule(self, wish: Wish) -> tuple[np.ndarray, int]:
         """Levels [K + 1, F] for one wish and how many latents are context."""
         given = self._context_latents(wish)
-        return self.how.schedule(latent_frames(wish.frames, self._temporal), given), given
+        return self.how.schedule(latent_count(wish.frames, self._temporal), given), given
 
     def _noise(self, wishes: Sequence[Wish]) -> Tensor:
         vae, wish = self.loaded.config.vae, wishes[0]
         sides = wish.height // vae.spatial, wish.width // vae.spatial
-        shape = (latent_frames(wish.frames, vae.temporal), vae.channels, *sides)
+        shape = (latent_count(wish.frames, vae.temporal), vae.channels, *sides)
         return torch.from_numpy(np.stack([keyed_noise(w.seed, shape) for w in wishes])).to(self.device)
 
     def _told(self, wishes: Sequence[Wish]) -> Told:
@@ -211,6 +213,15 @@ class Pipeline:
         null = self._text([""] * len(wishes)) if self.how.guidance != 1 else None
         return Told(torch.from_numpy(seconds).to(self.device), text, null, mode=self.how.mode, **rows)
 
-    def _text(self, prompts: list[str]) -> Any:
+    def _text(self, prompts: Sequence[str]) -> Text | None:
+        """The features of each prompt, read alone and filled up to one length: see the class."""
         encoder = self.loaded.text
-        return None if encoder is None else encoder(encoder.tokens(prompts).to(self.device))
+        if encoder is None:
+            return None
+        read = {p: encoder(encoder.tokens([p]).to(self.device)) for p in dict.fromkeys(prompts)}
+        length = max(self.loaded.config.text.tokens, *(text.mask.shape[1] for text in read.values()))
+        found = [read[prompt] for prompt in prompts]
+        return Text(
+            torch.cat([F.pad(t.features, (0, 0, 0, length - t.mask.shape[1])) for t in found]),
+            torch.cat([F.pad(t.mask, (0, length - t.mask.shape[1])) for t in found]),
+        )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.words import options
 from simbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ SUFFIXES = (".mp4", ".mkv", ".png")
 class Order:
     """What one call asks for; see USAGE."""
 
-    out: str
+    out: str = ""
     dir: str = ""
     prompt: str = ""
     image: str = ""
@@ -82,7 +81,9 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0 if arguments else 2
     try:
-        _run(options(Order, arguments))
+        from model.options import build, words_of
+
+        _run(build(Order, words_of(arguments), {}))
     except UserError as error:
         print(f"model.sample: {error}", file=sys.stderr)
         return 2
@@ -134,6 +135,8 @@ def _check(order: Order) -> None:
         raise UserError("image= and video= are both given; the first frame of video= is an image already")
     if order.context is not None and not order.video:
         raise UserError("context= says how many frames of video= are given; add video=")
+    if not order.out:
+        raise UserError("out= is missing; name a .mp4, .mkv, .png or a folder/")
     out = Path(order.out)
     if not order.out.endswith("/") and out.suffix not in SUFFIXES:
         raise UserError(f"out={order.out} must end in {', '.join(SUFFIXES)} or / for a folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor
 
 from model.flow import clean_from, noised, per_frame
 from simbench.errors import UserError
+
+if TYPE_CHECKING:
+    from model.text import Text
 
 ORDERS = ("euler", "heun")
 
@@ -23,8 +26,8 @@ class Told:
     stands for none, needed for guidance alone."""
 
     seconds: Tensor
-    text: Any = None
-    null: Any = None
+    text: Text | None = None
+    null: Text | None = None
     actions: Tensor | None = None
     camera: Tensor | None = None
     mode: str = "bidirectional"

@@ -95,5 +95,6 @@ def spread(work: Callable[[T], int], parts: Sequence[T], total: int, workers: in
                     "a worker process died, perhaps for lack of memory; use fewer workers= (the work is kept)"
                 ) from error
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for job in jobs:
+                    job.cancel()
     return done

@@ -1,7 +1,7 @@
 """Text as a sequence of features, with no download: words from hashed character n-grams, or bytes.
 
-The table of n-grams and the layers over it are trained with the video model. A word that was never seen shares
-most of its n-grams with those that were, as does a typo (Bojanowski et al., fastText, 1607.04606).
+The table of n-grams and the layers over it are trained with the video model. A word that was never seen
+shares most of its n-grams with those that were, as does a typo (Bojanowski et al., fastText, 1607.04606).
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Reader(Protocol):
 class TextEncoder(nn.Module):
     """Prompts to features for cross-attention, by a small transformer over what `config.kind` reads.
 
-    `hash` words and n-grams; `bytes` UTF-8; `hf:/path` a frozen encoder of transformers; `precomputed` features
-    [B, N, config.features] with NaN for no token. UserError for an unknown kind.
+    `hash` words and n-grams; `bytes` UTF-8; `hf:/path` a frozen encoder of transformers; `precomputed`
+    features [B, N, config.features] with NaN for no token. UserError for an unknown kind.
     """
 
     def __init__(self, config: TextConfig, generator: torch.Generator | None = None) -> None:

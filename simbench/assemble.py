@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from simbench.run import Request
 from simbench.score import Anchors
 from simbench.settings import setting_for
 from simbench.store import Store, default_store
+from simbench.suite import preload
 
 if TYPE_CHECKING:
     from simbench.generator import Generator
@@ -111,11 +112,11 @@ def build_suite(name: str, node: Mapping[str, Any], config: Any) -> Suite:
     return suite
 
 
-def open_request_engine(config: Any) -> AbstractContextManager[Engine]:
-    """The engine that `config` names."""
+def open_request_engine(config: Any, suites: Sequence[Suite]) -> AbstractContextManager[Engine]:
+    """The engine that `config` names, its workers with what `suites` want loaded."""
     if config.workers < 0:
         raise UserError(f"workers={config.workers} must be 0 (one per core) or more")
-    return open_engine(config.engine, config.workers)
+    return open_engine(config.engine, config.workers, preload(suites))
 
 
 def reporter(config: Any) -> Callable[[Path], str]:

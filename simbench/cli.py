@@ -79,7 +79,7 @@ def _job(config: object, resume: str) -> int:
     runtime = HydraConfig.get().runtime
     try:
         request = assemble(config, runtime.choices["generator"], Path(runtime.output_dir), resume)
-        with open_request_engine(config) as engine:
+        with open_request_engine(config, request.suites) as engine:
             return run(request, engine, reporter(config))
     except UserError as error:
         return _trouble(str(error))

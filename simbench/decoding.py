@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from simbench.video import RATE_TAG, Video, VideoError
+from simbench.video import ONE_THREAD, RATE_TAG, Video, VideoError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_BYTES = 4 << 30
@@ -127,12 +127,12 @@ def _pixels(frame: Any, name: str, index: int) -> np.ndarray:
             f"{name}: is HDR {HDR_TRANSFERS[int(frame.color_trc)]}; convert it to SDR (BT.709) first"
         )
     if any(component.is_alpha for component in frame.format.components):
-        rgba = frame.to_ndarray(format="rgba")
+        rgba = frame.to_ndarray(format="rgba", threads=ONE_THREAD)
         if rgba[..., 3].min() < 255:
             raise VideoError(f"{name}: has transparent pixels; flatten it onto a background")
         picture = rgba[..., :3]
     else:
-        picture = frame.to_ndarray(format="rgb24")
+        picture = frame.to_ndarray(format="rgb24", threads=ONE_THREAD)
     return np.ascontiguousarray(_upright(picture, frame, name))
 
 

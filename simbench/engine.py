@@ -19,7 +19,13 @@ from simbench.errors import UserError
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
 PRELOAD = (
     "numpy",
     "simbench.case",
@@ -95,27 +101,27 @@ def cores() -> int:
 
 
 @contextmanager
-def open_engine(name: str, workers: int) -> Iterator[Engine]:
+def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterator[Engine]:
     """The engine `name` with `workers` processes (0: one per core). Workers end with the block, and when
-    this process is killed."""
+    this process is killed. The modules in `preload` are imported once, before workers are forked."""
     if name == "ray":
         yield RayEngine()
     elif name == "inline":
         yield Inline()
     elif name == "local":
-        with _local(cores() if workers == 0 else workers) as pool:
+        with _local(cores() if workers == 0 else workers, preload) as pool:
             yield pool
     else:
         raise UserError(f"engine={name} is not one of local, inline, ray")
 
 
 @contextmanager
-def _local(workers: int) -> Iterator[Pool]:
+def _local(workers: int, preload: Sequence[str]) -> Iterator[Pool]:
     # A forked copy of a process with threads (torch, numba) can hang; a fork server has none.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
-        context.set_forkserver_preload(list(PRELOAD))
+        context.set_forkserver_preload([*PRELOAD, *preload])
     with _environment(dict.fromkeys(ONE_THREAD, "1")):
         executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
         # Workers take their environment now, before it is put back for the models in this process.

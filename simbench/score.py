@@ -93,35 +93,50 @@ class Reading:
 
 
 def score_scene(task: ScoreTask) -> SceneScore:
-    """Rows of one scene: from the store where they are known, else read now and stored."""
+    """Rows of one scene: from the store where they are known, else read now and stored.
+
+    All videos of a case are read before the next case, so that only one case's references are in memory.
+    """
     suite = suite_identity(task.scene.suite)
+    order = {case.id: i for i, case in enumerate(task.scene.cases)}
+    files: dict[str, ScoreFile] = {}
+    for group, readings in groups(task):
+        key = score_file_key(suite, task.scene.scene, group)
+        files[key] = ScoreFile(tuple(readings), task.store.scores(key))
+    todo = [(key, reading) for key, file in files.items() for reading in file.readings]
+    new: dict[str, dict[str, Any]] = {key: {} for key in files}
     rows: list[Row] = []
     damaged: list[str] = []
     with border() as guard:
         reader = SceneReader(task.scene, guard)
-        for group, readings in groups(task):
-            key = score_file_key(suite, task.scene.scene, group)
-            kept = task.store.scores(key)
-            known = {} if task.rescore else kept
-            new = {}
-            for reading in readings:
-                case = reading.case
-                entry = score_key(case.id, case.condition_digest, case.truth_digest, reading.who)
-                row = _row(reading, known[entry]) if entry in known else reader.read(reading)
-                if row.status == DAMAGED:
-                    damaged.append(row.reason)
-                    continue
-                if entry not in known and row.status == "ok":
-                    new[entry] = {"status": row.status, "reason": row.reason, "measures": dict(row.measures)}
-                rows.append(row)
-            if new:
-                task.store.put_scores(key, {**kept, **new})
+        for key, reading in sorted(todo, key=lambda item: order[item[1].case.id]):
+            case = reading.case
+            entry = score_key(case.id, case.condition_digest, case.truth_digest, reading.who)
+            known = {} if task.rescore else files[key].kept
+            row = _row(reading, known[entry]) if entry in known else reader.read(reading)
+            if row.status == DAMAGED:
+                damaged.append(row.reason)
+                continue
+            if entry not in known and row.status == "ok":
+                new[key][entry] = {"status": row.status, "reason": row.reason, "measures": dict(row.measures)}
+            rows.append(row)
+    for key, entries in new.items():
+        if entries:
+            task.store.put_scores(key, {**files[key].kept, **entries})
     rows += [
         Row("subject", task.subject.name, o.case, o.sample, o.status, o.reason, {}, o.traceback)
         for o in task.outcomes
         if task.subject is not None and o.status != "ok"
     ]
     return SceneScore(task.scene.scene, tuple(rows), tuple(damaged))
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """What one file of scores is to hold, and what it holds already."""
+
+    readings: tuple[Reading, ...]
+    kept: Mapping[str, Any]
 
 
 def groups(task: ScoreTask) -> Iterator[tuple[str, list[Reading]]]:
@@ -189,13 +204,13 @@ class Damaged:
 
 
 class SceneReader:
-    """Reads videos of one scene; whole cases and their instruments are prepared once, when first needed."""
+    """Reads videos of one scene, case after case; what reads a case is prepared once, when first needed."""
 
     def __init__(self, scene: PlannedScene, guard: Border) -> None:
         self._scene = scene
         self._guard = guard
         self._cases: dict[str, Case] = {}
-        self._scorers: dict[str, Any] = {}
+        self._scorer_case, self._scorer_found = "", None
 
     def read(self, reading: Reading) -> Row:
         """Make the video of `reading`, check it and measure it."""
@@ -236,9 +251,10 @@ class SceneReader:
         return self._cases[case]
 
     def _scorer(self, case: str) -> Any:
-        if case not in self._scorers:
-            self._scorers[case] = self._guard.call(self._scene.suite.scorer, self.case(case))
-        return self._scorers[case]
+        if case != self._scorer_case:
+            self._scorer_found = self._guard.call(self._scene.suite.scorer, self.case(case))
+            self._scorer_case = case
+        return self._scorer_found
 
     @staticmethod
     def _row(

@@ -37,7 +37,10 @@ class CaseScore:
 
 
 class Suite(Protocol):
-    """One ability. Instances are frozen dataclasses built by Hydra and must pickle."""
+    """One ability. Instances are frozen dataclasses built by Hydra and must pickle.
+
+    A class may name modules in `preload` (ClassVar): what all its workers need, such as `simbench.warm`.
+    """
 
     name: str
     version: int
@@ -79,3 +82,8 @@ class Suite(Protocol):
     def bounds(self) -> Mapping[str, Bound]:
         """For every cheat what it may score."""
         ...
+
+
+def preload(suites: Sequence[Suite]) -> tuple[str, ...]:
+    """The modules that the workers of `suites` have in common, in order, each once."""
+    return tuple(dict.fromkeys(name for suite in suites for name in getattr(suite, "preload", ())))

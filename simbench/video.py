@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 RATE_TAG = "SIMBENCH_FPS"
 """Container tag with the exact rate: Matroska itself keeps it only to the nanosecond."""
 
+ONE_THREAD = 1
+"""Threads that convert the pixels of a frame. Left alone swscale starts one per core for each frame, which
+takes ten times as long as to convert 32 x 32 pixels."""
+
 LOSSY_MIN_SIZE = 64
 """Lossy files with a shorter side below this are not scored: compression moves what is measured."""
 
@@ -60,7 +64,7 @@ def encode(video: Video, path: Path) -> None:
     The file appears whole or not at all. Raises VideoError for frames that are not uint8
     [T, H, W, 3] and OSError when the disk refuses.
     """
-    options = {"level": "3", "slicecrc": "1", "g": "1"}
+    options = {"level": "3", "slicecrc": "1", "g": "1", "threads": "1"}
     _write(video, path, "matroska", "ffv1", "bgr0", options)
 
 
@@ -93,7 +97,7 @@ def _write(
             stream.pix_fmt = pixels
             for frame in video.frames:
                 picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                out.mux(stream.encode(picture.reformat(format=pixels)))
+                out.mux(stream.encode(picture.reformat(format=pixels, threads=ONE_THREAD)))
             out.mux(stream.encode())
 
 

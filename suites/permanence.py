@@ -13,6 +13,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from simbench.instruments import bench as benches
 from simbench.instruments import lawful
 from simbench.instruments import trial as trials
 from simbench.instruments.counting import counting
+from simbench.instruments.nearest import NearestReader, expect
+from simbench.instruments.reading import TOLERANCE_S, Reading, Window, read
 from simbench.references import occlusion
 from simbench.suite import Bound, CaseScore, Measures, Reference
 from simbench.video import Video
@@ -41,6 +44,7 @@ class Permanence:
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "permanence"
     version: int = 1
+    preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.permanence")
 
     def __post_init__(self) -> None:
         s = self.setting
@@ -97,13 +101,13 @@ class Permanence:
                 f"{self.setting.name()}: nothing is left to judge after the exit; use more frames"
             )
         shown = bench.truth.astype(np.uint8)
-        truth = trials.read(bench, shown, self.context)
-        window = trials.expect(bench, truth, window)
+        truth = NearestReader(bench, read(bench, shown, self.context))
+        window = expect(truth, window)
 
         def score(video: Video) -> Measures:
             known = np.array_equal(video.frames, shown)
-            reading = truth if known else trials.read(bench, video.frames, self.context)
-            return {**measure(bench, truth, reading, window), "drift": reading.drift}
+            second = truth if known else NearestReader(bench, read(bench, video.frames, self.context))
+            return {**measure(truth.video, second, window), "drift": second.video.drift}
 
         return score
 
@@ -114,10 +118,10 @@ class Permanence:
             return {"undecided": 1.0}
         measure = _stay if bench.layout.post is not None else _return
         context = bench.setting.context
-        truth = trials.read(bench, np.rint(bench.truth).astype(np.uint8), context)
-        window = trials.expect(bench, truth, window)
-        reading = trials.read(bench, video.frames, context)
-        return {**measure(bench, truth, reading, window), "drift": reading.drift, "undecided": 0.0}
+        truth = NearestReader(bench, read(bench, np.rint(bench.truth).astype(np.uint8), context))
+        window = expect(truth, window)
+        second = NearestReader(bench, read(bench, video.frames, context))
+        return {**measure(truth.video, second, window), "drift": second.video.drift, "undecided": 0.0}
 
     @property
     def context(self) -> int:
@@ -191,7 +195,7 @@ def make_case(suite: Permanence, scene: str, seed: int, kind: str, layout: Layou
     return Case(name, scene, seed, condition, Truth(occluder.stage(layout), facts), tags)
 
 
-def deciding(layout: Layout, setting: Setting) -> trials.Window | None:
+def deciding(layout: Layout, setting: Setting) -> Window | None:
     """The frames that decide a trial, from the law alone; None where none is left."""
     fps = setting.fps
     clear = layout.aspect * (0.5 - occluder.MARGIN) - layout.diameter / 2 + 0.02
@@ -207,13 +211,13 @@ def deciding(layout: Layout, setting: Setting) -> trials.Window | None:
         after.append(tuple(frames))
         hidden.append(int(np.ceil(hide * fps - 1e-9)))
         quiet = max(quiet, hide)
-    start = int(np.ceil(max(quiet, (setting.context - 1) / fps) * fps + trials.TOLERANCE_S * fps))
+    start = int(np.ceil(max(quiet, (setting.context - 1) / fps) * fps + TOLERANCE_S * fps))
     silent = tuple(range(start, setting.frames)) if layout.hidden else tuple(sorted(set().union(*after)))
     if not all(after) or not silent:
         return None
     # What leaves the speed open is judged by a speed read from a few frames: half a frame more.
-    tolerance = max(trials.TOLERANCE_S, (1.0 if setting.given == "v2v" else 1.5) / fps)
-    return trials.Window(tuple(after), tuple(hidden), silent, tolerance=tolerance)
+    tolerance = max(TOLERANCE_S, (1.0 if setting.given == "v2v" else 1.5) / fps)
+    return Window(tuple(after), tuple(hidden), silent, tolerance=tolerance)
 
 
 def _agreement(pairs: Sequence[tuple[bool, bool]]) -> Measures:
@@ -222,18 +226,16 @@ def _agreement(pairs: Sequence[tuple[bool, bool]]) -> Measures:
     }
 
 
-def _return(
-    bench: benches.Bench, truth: trials.Reading, video: trials.Reading, window: trials.Window
-) -> Measures:
+def _return(truth: Reading, second: NearestReader, window: Window) -> Measures:
     """Measures of a trial in which the objects come out."""
-    count = len(bench.layout.lanes)
-    came = [trials.judge_return(bench, truth, video, window, i) for i in range(count)]
+    count = len(second.bench.layout.lanes)
+    came = [trials.judge_return(truth, second, window, i) for i in range(count)]
     out: Measures = {
         "hit": float(np.mean([r.hit for r in came])),
         "hit_nearest": float(np.mean([r.hit_nearest for r in came])),
         "graded": float(np.mean([r.graded for r in came])),
         **_agreement([(r.hit, r.hit_nearest) for r in came]),
-        **counting(bench, truth, video, window),
+        **counting(second.bench, truth, second.video, window),
     }
     distances = [r.distance for r in came if r.distance is not None]
     delays = [abs(r.delay) for r in came if r.delay is not None]
@@ -244,14 +246,11 @@ def _return(
     return out
 
 
-def _stay(
-    bench: benches.Bench, truth: trials.Reading, video: trials.Reading, window: trials.Window
-) -> Measures:
+def _stay(truth: Reading, second: NearestReader, window: Window) -> Measures:
     """Measures of a trial in which the objects are stopped."""
-    beyond = None if bench.layout.hidden else bench.diameter
-    seen = [
-        trials.shown_while_hidden(bench, video, window, i, beyond) for i in range(len(bench.layout.lanes))
-    ]
+    layout = second.bench.layout
+    beyond = None if layout.hidden else second.bench.diameter
+    seen = [trials.shown_while_hidden(second, window, i, beyond) for i in range(len(layout.lanes))]
     return {
         "alarm": float(np.mean([s[0] for s in seen])),
         "alarm_nearest": float(np.mean([s[1] for s in seen])),

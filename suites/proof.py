@@ -190,10 +190,11 @@ def gather(
 ) -> Scores:
     """Scores of many scenes, in worker processes; progress goes to the terminal."""
     from simbench.engine import open_engine
+    from simbench.suite import preload
 
     tasks = [Task(suite, scene, parts, twins) for scene in scenes]
     found: dict[str, Scores] = {}
-    with open_engine("local", workers) as engine:
+    with open_engine("local", workers, preload([suite])) as engine:
         for done, result in enumerate(engine.map(score_scene, tasks), 1):
             first = next(rows for names in result.values() for rows in names.values())
             found[first[0].scene] = result

@@ -8,6 +8,7 @@ from typing import Any
 
 import contracts
 import pytest
+import tiny_model
 from conftest import ROOT, build, names_in
 from toys import Still
 
@@ -19,7 +20,11 @@ LENGTHS = {k: contracts.condition_with(k, f"k{k}") for k in (0, 1, 5)}
 
 
 def needs(name: str, folder: Path) -> dict[str, Any]:
-    """What a generator's file leaves open: where its videos lie, or whose class it is."""
+    """What a generator's file leaves open: where its videos lie, whose class it is, and a model that knows
+    words (the one that ships need not)."""
+    if name == "model":
+        model = folder / "a-model"
+        return {"dir": str(model if model.is_dir() else tiny_model.write(model, text=True)), "steps": 2}
     return {"videos": {"dir": str(folder)}, "python": {"target": "toys.Still"}}.get(name, {})
 
 
@@ -34,7 +39,12 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=names_in("generator"))
+GENERATORS = [
+    pytest.param(name, marks=pytest.mark.torch if name == "model" else ()) for name in names_in("generator")
+]
+
+
+@pytest.fixture(scope="module", params=GENERATORS)
 def make(request: pytest.FixtureRequest, answered: Path) -> Callable[[], Generator]:
     """Builds one generator of the configuration."""
     return lambda: build("generator", request.param, **needs(request.param, answered))
@@ -87,4 +97,4 @@ def test_help_has_a_line_for_it(name: str) -> None:
 
 
 def test_there_are_generators() -> None:
-    assert {"flow", "videos", "python"} <= set(names_in("generator"))
+    assert {"flow", "model", "videos", "python"} <= set(names_in("generator"))

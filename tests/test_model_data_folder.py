@@ -27,8 +27,6 @@ def folder(tmp_path: Path) -> Path:
     encode(Video(clip(11, 16, 16, 1), 24.0), tmp_path / "deep" / "a.mkv")
     Image.fromarray(clip(1, 9, 8, 2)[0]).save(tmp_path / "c.png")
     (tmp_path / "b.txt").write_text("A red ball.\n")
-    line = {"file": "deep/a.mkv", "short": "s", "long": "l", "structured": {"b": 1}}
-    (tmp_path / "captions.jsonl").write_text(json.dumps(line) + "\n\n")
     return tmp_path
 
 
@@ -39,9 +37,24 @@ def test_native_samples(folder: Path) -> None:
     assert np.array_equal(b.video, clip(6)) and b.fps == 8.0
     assert b.caption == Caption("A red ball.", "A red ball.") and b.mask is None
     assert np.array_equal(c.video, clip(1, 9, 8, 2)) and c.caption == Caption()
-    assert np.array_equal(a.video, clip(11, 16, 16, 1)) and a.caption == Caption("s", "l", '{"b": 1}')
-    assert found.report() == "2 videos and 1 images, 3 clips; 1 without a caption: c.png"
+    assert np.array_equal(a.video, clip(11, 16, 16, 1)) and a.caption == Caption()
+    assert found.report() == "2 videos and 1 images, 3 clips; 2 without a caption: c.png, a.mkv"
     assert len(samples(found, 0, 0, 4)) == 4
+
+
+def test_listed_files(folder: Path) -> None:
+    line = {"file": "deep/a.mkv", "short": "s", "long": "l", "structured": {"b": 1}}
+    (folder / "captions.jsonl").write_text(json.dumps(line) + "\n\n")
+    found = Folder(folder)
+    assert [found.sample(i).caption for i in range(len(found))] == [
+        Caption("A red ball.", "A red ball."),
+        Caption("s", "l", '{"b": 1}'),
+    ]
+    assert found.report() == "2 videos and 0 images, 2 clips; 1 not in captions.jsonl: c.png"
+    (folder / "captions.jsonl").write_text("")
+    (folder / "b.txt").unlink()
+    with pytest.raises(UserError, match="lists nothing"):
+        Folder(folder)
 
 
 def test_long_videos_are_cut_and_short_ones_stay(folder: Path) -> None:
@@ -67,7 +80,7 @@ def test_damaged_files_are_named_and_counted(folder: Path) -> None:
     found = Folder(folder, Options(corrupt="skip"))
     assert len(found) == 3 and len(found.problems) == 2
     assert "2 left out: bad.mp4" in found.report()
-    for file in ("b.mkv", "c.png", "deep/a.mkv", "captions.jsonl"):
+    for file in ("b.mkv", "c.png", "deep/a.mkv"):
         (folder / file).unlink()
     with pytest.raises(UserError, match="none of 2 files"):
         Folder(folder, Options(corrupt="skip"))

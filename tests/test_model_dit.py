@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 
+from model.attention import attention
 from model.conditions import nearest_context
 from model.config import DiTConfig
-from model.dit import DiT
+from model.dit import DiT, Mode
 from model.tokens import patches, unpatched
 from simbench.errors import UserError
 
@@ -193,3 +195,23 @@ def test_gate_init_starts_the_gates() -> None:
 def test_options_that_do_not_go_together(changes: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build(**changes)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("mode", ["bidirectional", "block_causal"])
+def test_compiled_blocks_share_graphs_without_breaks(mode: Mode) -> None:
+    torch._dynamo.reset()
+    model, given = build(depth=6, pattern="fg"), clip()
+    expected = model(**given, mode=mode)
+    seen = CompileCounter()
+    for block in model.stack:
+        block.compile(backend=seen, dynamic=False, fullgraph=True)
+    for _ in range(2):
+        torch.testing.assert_close(model(**given, mode=mode), expected)
+    assert seen.frame_count == 2, "one graph for blocks in the frame and one for global ones"
+
+
+def test_bfloat16_products_are_softmax_attention() -> None:
+    q, k, v = (torch.randn(2, 40, 2, 16, generator=random(s)) for s in range(3))
+    half = attention(*(x.bfloat16() for x in (q, k, v))).float()
+    assert (half - attention(q, k, v)).norm() < 0.02 * attention(q, k, v).norm()

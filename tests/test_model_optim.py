@@ -64,10 +64,11 @@ def test_update_has_the_same_size_in_every_shape() -> None:
     assert min(sizes) > 0.15 and max(sizes) < 0.23
 
 
-def test_pieces_are_made_orthogonal_one_by_one() -> None:
-    whole = torch.nn.Parameter(random(48, 16))
+@pytest.mark.parametrize("columns", [8, 16, 24])
+def test_pieces_are_made_orthogonal_one_by_one(columns: int) -> None:
+    whole = torch.nn.Parameter(random(48, columns))
     parts = [torch.nn.Parameter(p.clone()) for p in whole.detach().split(16)]
-    grad = random(48, 16, seed=5)
+    grad = random(48, columns, seed=5)
     whole.grad = grad
     for part, g in zip(parts, grad.split(16), strict=True):
         part.grad = g

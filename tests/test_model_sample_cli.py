@@ -30,6 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     tiny_model.write(folder / "plain")
     tiny_model.write(folder / "told", actions=8, camera=True)
+    tiny_model.write(folder / "words", text=True)
     frames = contracts.condition_with(7).given_frames
     Image.fromarray(frames[0]).save(folder / "first.png")
     encode(Video(frames, 8.0), folder / "clip.mkv")
@@ -111,6 +112,15 @@ def test_takes_actions_and_cameras(run: Callable[..., tuple[int, str, str]], pla
     assert len(set(made.values())) == 4
 
 
+def test_makes_a_still_from_words(run: Callable[..., tuple[int, str, str]], place: Path) -> None:
+    words = ("dir=words", "steps=2", "frames=1", "size=16x24", "guidance=3")
+    for name, prompt in (("red", "A red ball."), ("blue", "A blue box.")):
+        code, out, err = run(*words, f"prompt={prompt}", f"out={name}.png")
+        assert code == 0 and "1 frames of 16x24" in out, err
+    red, blue = (np.asarray(Image.open(place / f"{name}.png")) for name in ("red", "blue"))
+    assert red.shape == (24, 16, 3) and not np.array_equal(red, blue)
+
+
 WRONG = [
     (("out=a.mp4", "dir=nowhere", "image=first.png"), "checkpoint nowhere does not exist"),
     (("out=a.mp4", "dir=weights.pt", "image=first.png"), "is a pickle"),
@@ -129,13 +139,15 @@ WRONG = [
     (("out=a.mp4", "+", "image=first.png", "context=2"), "add video="),
     (("out=a.mp4", "+", "image=first.png", "video=clip.mkv"), "both given"),
     (("out=a.mp4", "+"), "no text, and no frame is given"),
+    (("out=a.mp4", "dir=words"), "neither words nor a frame are given"),
+    (("out=a.mp4", "dir=words", "prompt= "), "neither words nor a frame are given"),
     (("out=a.mp4", "+", "prompt=A ball.", "image=first.png"), "prompt= needs a model with text"),
     (("out=a.mp4", "+", "guidance=3", "image=first.png"), "guidance= needs a model with text"),
     (("out=a.mp4", "dir=plain", "image=first.png", "steps=0"), "steps=0"),
     (("out=a.mp4", "+", "image=first.png", "fps=0"), "fps=0 is out of range"),
     (("out=a.mp4", "+", "image=first.png", "device=cuda:77"), "device=cuda:77 cannot be used"),
-    (("out=a.mp4", "+", "image=first.png", "frames=many"), "frames=many is not a whole number"),
-    (("out=a.mp4", "+", "image=first.png", "step=4"), "did you mean steps?"),
+    (("out=a.mp4", "+", "image=first.png", "frames=many"), "frames=many must be of type int"),
+    (("out=a.mp4", "+", "image=first.png", "step=4"), "unknown option step; did you mean steps?"),
     (("out=a.mp4", "+", "image=first.png", "seed=1", "seed=2"), "seed is given twice"),
     (("out=a.mp4", "+", "first.png"), "'first.png' is not key=value"),
     (("dir=plain", "image=first.png"), "out= is missing"),

@@ -15,6 +15,7 @@ from model import resume, sources, train  # noqa: E402
 from model.checkpoint import load_model  # noqa: E402
 from model.denoiser import Denoiser  # noqa: E402
 from model.distributed import Process  # noqa: E402
+from model.dit import DiT  # noqa: E402
 from model.loop import Loop, example  # noqa: E402
 from model.tensors import read_shards  # noqa: E402
 from model.train_config import parse  # noqa: E402
@@ -23,6 +24,7 @@ from tests.train_toys import Squares, options  # noqa: E402
 
 pytestmark = pytest.mark.torch
 CPU = Process(0, 1, torch.device("cpu"))
+PRESETS = Path(__file__).resolve().parent.parent / "conf" / "model"
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +135,7 @@ def test_bf16_keeps_fp32_weights_and_comes_near_fp32(tmp_path: Path) -> None:
 def test_a_gradient_that_is_no_number_names_step_and_clips(tmp_path: Path) -> None:
     loop = run(tmp_path, 3, part=1)
     (raw,) = loop.feed.batch(1)
-    raw.noise[2] = float("nan")
+    raw.seconds[2] = float("nan")
     before = {name: p.detach().clone() for name, p in loop.trainer.named.items()}
     with pytest.raises(UserError, match=rf"step 1: .*no number.*in clips \[{raw.clips[2]}\] of") as caught:
         loop.trainer.train([raw])
@@ -272,3 +274,13 @@ def test_command_line_trains_and_helps(tmp_path: Path, capsys: pytest.CaptureFix
     assert train.main(options(tmp_path, budget=3 * work(tmp_path))) == 0
     assert "done, " in capsys.readouterr().err
     assert resume.load_state(tmp_path, print) is not None
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in PRESETS.glob("*.json")))
+def test_presets_build(name: str) -> None:
+    config = parse([f"config={PRESETS / name}.json", "out=x"])
+    assert config.model.name == name
+    with torch.device("meta"):
+        DiT(config.model.dit)
+    assert config.model.dit.channels == config.model.vae.channels
+    assert config.model.dit.text_width == (config.model.text.width if config.model.text.kind != "none" else 0)

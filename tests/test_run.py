@@ -17,8 +17,11 @@ from simbench import exits
 from simbench.case import Case, Condition
 from simbench.engine import Inline
 from simbench.errors import UserError
-from simbench.plan import Shard, shard_of
-from simbench.score import Anchors
+from simbench.plan import SceneRequest, Shard, plan_scene, shard_of
+from simbench.score import Anchors, ScoreTask, score_scene
+from simbench.store import Store
+from simbench.suite import Measures
+from simbench.video import Video
 
 
 class Backwards:
@@ -269,3 +272,27 @@ def test_a_new_version_of_a_suite_is_scored_afresh(tmp_path: Path) -> None:
         path.write_text(path.read_text().replace('"hit":1.0', '"hit":0.25'))
     toy.go(tmp_path, suites=(toys.Toy(version=2),))
     assert b",0.25," not in toy.scores(tmp_path)
+
+
+def test_each_case_is_prepared_once_and_read_before_the_next(tmp_path: Path) -> None:
+    """References of one case at a time are in memory, however many videos are read with them."""
+    log: list[str] = []
+
+    class Watched(toys.Toy):
+        def scorer(self, case: Case) -> Callable[[Video], Measures]:
+            log.append(f"prepared {case.id}")
+            read = super().scorer(case)
+
+            def score(video: Video) -> Measures:
+                log.append(f"read {case.id}")
+                return read(video)
+
+            return score
+
+    suite = Watched()
+    planned = plan_scene(SceneRequest(suite, suite.scenes(1, "public")[0]))
+    anchors = Anchors(True, True, tuple(suite.cheats()))
+    rows = score_scene(ScoreTask(planned, None, (), anchors, Store(tmp_path), False)).rows
+    each = 2 + len(suite.cheats())
+    assert log == [line for c in planned.cases for line in (f"prepared {c.id}", *[f"read {c.id}"] * each)]
+    assert len(rows) == len(planned.cases) * each

@@ -14,10 +14,10 @@ def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = Fal
     from model.dit import DiT
     from model.vae import VAE
 
-    words = TextConfig("hash", width=12, depth=1, buckets=64, tokens=16) if text else TextConfig()
+    words = TextConfig("hash", width=32, depth=1, buckets=64, tokens=20) if text else TextConfig()
     dit = DiTConfig(
-        channels=4, width=24, depth=2, heads=2, rank=4, actions=actions, camera=camera,
-        text_width=12 if text else 0, cross_every=1,
+        channels=4, width=32, depth=2, heads=2, rank=4, actions=actions, camera=camera,
+        text_width=32 if text else 0, cross_every=1,
     )  # fmt: skip
     config = ModelConfig("tiny", VAEConfig(patch=8, widths=(8,), channels=4), dit, words)
     generator = torch.Generator().manual_seed(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simbench.arrays import channel_mean, gradient
 from simbench.generators.pixels import dense_flow, distance, one_thread, threshold
 
 LEAST = 0.4
@@ -19,7 +20,7 @@ def camera_step(given: np.ndarray) -> np.ndarray | None:
     import cv2
 
     pixels = given[-2:].astype(np.float32)
-    gy, gx = np.gradient(pixels[-1].mean(axis=-1))
+    gy, gx = gradient(channel_mean(pixels[-1]))
     strength = np.hypot(gx, gy)
     y, x = np.nonzero(strength >= np.percentile(strength, 70))
     changed = distance(pixels[-1], pixels[0], 0.0)[y, x] > threshold(0.0)

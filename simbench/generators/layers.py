@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from simbench.arrays import gradient
 from simbench.generators.motion import Law
-from simbench.generators.pixels import one_thread
+from simbench.generators.pixels import grow, one_thread
 from simbench.generators.plate import Plate, read_plate, refine
 from simbench.generators.sweep import Swept
 from simbench.generators.tracks import Chain, chains
@@ -62,12 +64,16 @@ def _register(
     """The offset (x, y) px at which the sprite, seen through `free` in [0, 1], explains `matte` best
     (Gauss-Newton, Lucas and Kanade 1981)."""
     offset = guess.astype(np.float64)
+    slope = np.empty((*matte.shape, 2), np.float32)
+    pull = 1e-3 * np.eye(2)
     for _ in range(12):
         moved = place(alpha, corner, offset, (matte.shape[0], matte.shape[1]))
-        gy, gx = np.gradient(moved)
-        slope = np.stack([gx * free, gy * free], -1).reshape(-1, 2)
+        gy, gx = gradient(moved)
+        np.multiply(gx, free, out=slope[..., 0])
+        np.multiply(gy, free, out=slope[..., 1])
+        flat = slope.reshape(-1, 2)
         error = (moved * free - matte).reshape(-1)
-        step = np.linalg.solve(slope.T @ slope + 1e-3 * np.eye(2), slope.T @ error)
+        step = np.linalg.solve(flat.T @ flat + pull, flat.T @ error)
         step = np.clip(step, -0.8, 0.8)
         offset = offset + step
         if np.abs(step).max() < 1e-3:
@@ -136,11 +142,9 @@ def settle(layer: Layer, law: Law, hides: np.ndarray, rounds: int = 3) -> Law:
     Gauss-Newton on the difference between the mattes and the sprite moved by the law, where nothing
     hides it; the edge of what hides is left out.
     """
-    from scipy import ndimage
-
     shape = hides.shape
     wall = hides > 0.5
-    free = ~wall & ~(ndimage.binary_dilation(wall, np.ones((3, 3))) & (layer.seen < 0.9))
+    free = ~wall & ~(grow(wall) & (layer.seen < 0.9))
     terms = law.terms
     order, floor = len(terms), 1e-2 * float(layer.alpha.sum())
     for _ in range(rounds):
@@ -148,7 +152,7 @@ def settle(layer: Layer, law: Law, hides: np.ndarray, rounds: int = 3) -> Law:
         right = np.zeros(2 * order)
         for t, matte in enumerate(layer.mattes):
             moved = place(layer.alpha, layer.corner, Law(terms).at(t), shape)
-            gy, gx = np.gradient(moved)
+            gy, gx = gradient(moved)
             slope = np.stack([gx[free], gy[free]])
             powers = np.power(float(t), np.arange(order))
             left += np.kron(np.outer(powers, powers), slope @ slope.T)
@@ -159,22 +163,29 @@ def settle(layer: Layer, law: Law, hides: np.ndarray, rounds: int = 3) -> Law:
     return Law(terms) if np.abs(terms - law.terms).max() < 1.5 else law
 
 
-def read_layers(frames: np.ndarray) -> tuple[Plate, list[Layer]]:
+def read_layers(frames: np.ndarray) -> tuple[Plate, tuple[Layer, ...]]:
     """The plate and all moving layers of `frames` uint8 [k, H, W, 3], k >= 2.
 
     Read twice: once the layers are known, so is in which frames each pixel of the plate is free.
     """
+    return _read(frames.tobytes(), frames.shape)
+
+
+@lru_cache(maxsize=1)
+def _read(pixels: bytes, shape: tuple[int, int, int, int]) -> tuple[Plate, tuple[Layer, ...]]:
+    """The last answer is kept: two baselines read the same frames, one after the other."""
+    frames = np.frombuffer(pixels, np.uint8).reshape(shape)
     plate = read_plate(frames)
     with one_thread():
-        layers = [read_layer(frames, plate, c) for c in chains(frames, plate)]
+        layers = tuple(read_layer(frames, plate, c) for c in chains(frames, plate))
         if layers:
-            plate = refine(frames, plate, *_forecast(layers, frames.shape[:3]))
-            layers = [read_layer(frames, plate, c) for c in chains(frames, plate)]
+            plate = refine(frames, plate, *_forecast(layers, shape[:3]))
+            layers = tuple(read_layer(frames, plate, c) for c in chains(frames, plate))
     return plate, layers
 
 
 def _forecast(
-    layers: list[Layer], shape: tuple[int, int, int]
+    layers: tuple[Layer, ...], shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray, list[Swept], np.ndarray]:
     """Where any layer may be, with a margin of a pixel, bool [k, H, W]; its colour there or -1, [k, H, W, 3];
     the path of each layer; and bool [H, W] where a layer always is, with a margin across its motion only:
@@ -187,7 +198,7 @@ def _forecast(
     for layer in layers:
         area = (shape[1], shape[2])
         own = np.stack([place(layer.alpha, layer.corner, o, area) > 0.02 for o in layer.offsets])
-        here = ndimage.binary_dilation(own, np.ones((1, 3, 3)))
+        here = np.stack([grow(o) for o in own])
         covered |= here
         for t, offset in enumerate(layer.offsets):
             ink = place(layer.colour + 1, layer.corner, np.rint(offset), area)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from simbench.generators.pixels import threshold
+from simbench.arrays import squared
+from simbench.generators.pixels import grow, threshold
 from simbench.generators.plate import Plate
 
 SAMPLES = 200
@@ -26,7 +27,7 @@ FAR = 60.0
 def _gap(look: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """float32 [N]: distance in levels of each colour to the nearest `SHARE` of the samples."""
     samples = samples[:: max(1, len(samples) // SAMPLES)]
-    squares = (look**2).sum(-1)[:, None] + (samples**2).sum(-1) - 2 * look @ samples.T
+    squares = squared(look)[:, None] + squared(samples) - 2 * look @ samples.T
     nth = int(SHARE * len(samples))
     return np.sqrt(np.maximum(np.partition(squares, nth, axis=1)[:, nth], 0.0))
 
@@ -42,7 +43,7 @@ def _core(evidence: np.ndarray, free: np.ndarray, velocity: np.ndarray) -> np.nd
     reach = max(2.0, min(evidence.shape) / 16)
     shifts = [(round(s * unit[1]), round(s * unit[0])) for s in np.arange(0, reach, 0.5)]
     core = np.any([ndimage.shift(evidence, s, order=0) for s in sorted(set(shifts))], axis=0) & ~free
-    clear = core & ~ndimage.binary_dilation(free, np.ones((3, 3)))
+    clear = core & ~grow(free)
     return clear if clear.sum() >= max(4, 0.25 * core.sum()) else core
 
 

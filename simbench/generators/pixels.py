@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from simbench.arrays import median, squared
+
 WORKING_SIDE = 128
 """Flow is computed with the shorter side near this many px: sprites of 8 px are too small for its patches."""
 
@@ -17,18 +19,21 @@ def one_thread() -> Iterator[None]:
     import cv2
 
     before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    # Setting the number that it has would still end its threads and start them anew, in a millisecond.
+    if before != 1:
+        cv2.setNumThreads(1)
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        if before != 1:
+            cv2.setNumThreads(before)
 
 
 def noise_level(frames: np.ndarray) -> float:
     """Sd of the noise in levels from frame differences (median absolute deviation: movers are outliers)."""
     if len(frames) < 2:
         return 0.0
-    return float(np.median(np.abs(np.diff(frames, axis=0))) / 0.6745 / np.sqrt(2))
+    return float(median(np.abs(np.diff(frames, axis=0)).reshape(-1)) / 0.6745 / np.sqrt(2))
 
 
 def _projections(frames: np.ndarray) -> np.ndarray:
@@ -64,7 +69,7 @@ def dense_flow(frames: np.ndarray) -> np.ndarray:
             else:
                 flow = -dis.calc(large[t], large[t - 1], None)  # type: ignore[call-overload]
             flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * gain
-            faster = (flow**2).sum(-1) > (out[t] ** 2).sum(-1)
+            faster = squared(flow) > squared(out[t])
             out[t][faster] = flow[faster]
     return out
 
@@ -73,11 +78,26 @@ def distance(a: np.ndarray, b: np.ndarray, noise: float) -> np.ndarray:
     """Colour distance in levels over the last axis, lightly blurred over the image when there is noise."""
     import cv2
 
-    gap = np.sqrt(((a - b) ** 2).sum(-1))
+    gap = np.sqrt(squared(a - b))
     if noise <= 1.0:
         return gap
     flat = gap.reshape(-1, *gap.shape[-2:])
     return np.stack([cv2.GaussianBlur(g, (3, 3), 0.6) for g in flat]).reshape(gap.shape)
+
+
+def grow(mask: np.ndarray) -> np.ndarray:
+    """bool [H, W]: `mask` and the eight neighbours of each of its pixels."""
+    import cv2
+
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
+def shrink(mask: np.ndarray) -> np.ndarray:
+    """bool [H, W]: the pixels of `mask` whose eight neighbours are in it; outside the image nothing is."""
+    import cv2
+
+    kernel = np.ones((3, 3), np.uint8)
+    return cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
 
 def threshold(noise: float) -> float:

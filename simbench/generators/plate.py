@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simbench.generators.pixels import dense_flow, distance, noise_level, one_thread, threshold
+from simbench.arrays import channel_sum, median, squared
+from simbench.generators.pixels import (
+    dense_flow,
+    distance,
+    grow,
+    noise_level,
+    one_thread,
+    shrink,
+    threshold,
+)
 from simbench.generators.sweep import Swept, segment, swept_regions
 
 
@@ -58,7 +67,7 @@ def _uncover(
     rear = swept.region & (cv2.erode(region, segment(-path), borderValue=0) == 0)
     last = swept.region & (cv2.erode(region, segment(-path / 2), borderValue=0) == 0)
     guess = np.where(rear[..., None], after, before)
-    gone = np.sqrt(((before - guess) ** 2).sum(-1))
+    gone = np.sqrt(squared(before - guess))
     if not last.any() or gone[last].max() <= limit:
         return rgb, unknown
     mover = before[last & (gone > 0.7 * gone[last].max())]
@@ -74,7 +83,7 @@ def _uncover(
     unknown[spot] = alien.all(axis=0)
     odd = np.zeros_like(spot)
     odd[spot] = _nearest(rgb[spot], around) > limit
-    unknown |= ndimage.binary_dilation(unknown & spot, np.ones((3, 3))) & odd
+    unknown |= grow(unknown & spot) & odd
     return rgb, unknown
 
 
@@ -120,7 +129,7 @@ def read_plate(frames: np.ndarray) -> Plate:
     noise = noise_level(pixels)
     with one_thread():
         flow = dense_flow(pixels)
-        rgb = np.median(pixels, axis=0)
+        rgb = median(pixels, axis=0)
         unknown = np.zeros(rgb.shape[:2], bool)
         for swept in swept_regions(pixels, flow, noise):
             rgb, unknown = _uncover(rgb, unknown, swept, pixels, noise)
@@ -164,13 +173,12 @@ def matte(frame: np.ndarray, plate: np.ndarray, noise: float, known: np.ndarray 
     covered = gap > threshold(noise)
     if not covered.any():
         return np.zeros(gap.shape, np.float32)
-    core = ndimage.binary_erosion(covered, np.ones((3, 3)))
+    core = shrink(covered)
     core = core if core.any() else covered
     near = ndimage.distance_transform_edt(~core, return_distances=False, return_indices=True)
     ink = frame[near[0], near[1]]
     if known is not None:
         ink = np.where(known >= 0, known, ink)
     step = ink - plate
-    share = ((frame - plate) * step).sum(-1) / np.maximum((step**2).sum(-1), 1.0)
-    reach = ndimage.binary_dilation(covered, np.ones((3, 3)))
-    return np.where(reach, np.clip(share, 0.0, 1.0), 0.0).astype(np.float32)
+    share = channel_sum((frame - plate) * step) / np.maximum(squared(step), 1.0)
+    return np.where(grow(covered), np.clip(share, 0.0, 1.0), 0.0).astype(np.float32)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.arrays import squared
 from simbench.generators.pixels import distance, threshold
 
 APART = 0.8
@@ -78,7 +79,7 @@ def _split(region: np.ndarray, moving: np.ndarray, flow: np.ndarray) -> list[np.
     """
     from scipy import ndimage
 
-    weight = (flow**2).sum(-1) * moving
+    weight = squared(flow) * moving
     total = weight.sum(0)
     use = region & (total > 0)
     if use.sum() < 12:
@@ -114,7 +115,7 @@ def swept_regions(frames: np.ndarray, flow: np.ndarray, noise: float) -> list[Sw
     steps = distance(frames[1:], frames[:-1], noise) > limit
     steps = np.concatenate([steps, steps[-1:]])
     labels, count = ndimage.label(_fill(changed, max(1, min(height, width) // 24)), np.ones((3, 3)))
-    speed = np.sqrt((flow**2).sum(-1))
+    speed = np.sqrt(squared(flow))
     out = []
     for whole in (labels == i for i in range(1, count + 1)):
         for region in _split(whole, steps & whole, flow):

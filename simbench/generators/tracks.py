@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.arrays import squared
+from simbench.generators.pixels import grow
 from simbench.generators.plate import Plate
 
 
@@ -24,7 +26,7 @@ def _blobs(matte: np.ndarray, least: float) -> list[np.ndarray]:
     labels, count = ndimage.label(matte > 0.3, np.ones((3, 3)))
     out = []
     for i in range(1, count + 1):
-        part = ndimage.binary_dilation(labels == i, np.ones((3, 3))) & ((labels == i) | (labels == 0))
+        part = grow(labels == i) & ((labels == i) | (labels == 0))
         if matte[part].sum() >= least:
             out.append(np.where(part, matte, 0).astype(np.float32))
     return out
@@ -61,7 +63,7 @@ class _Open:
 
 def _parted(blob: np.ndarray, claims: list[_Open], frame: np.ndarray, least: float) -> list[np.ndarray]:
     """`blob` divided among those who may be in it, by their colours: things that touch are one blob."""
-    gaps = np.stack([np.sqrt(((frame - c.colour) ** 2).sum(-1)) for c in claims])
+    gaps = np.stack([np.sqrt(squared(frame - c.colour)) for c in claims])
     owner = gaps.argmin(0)
     parts = [np.where(owner == i, blob, 0).astype(np.float32) for i in range(len(claims))]
     return parts if all(p.sum() >= least for p in parts) else [blob]

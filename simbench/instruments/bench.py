@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,8 +36,8 @@ class Bench:
     plate: np.ndarray
     seen: np.ndarray
     centres: np.ndarray
-    outlines: tuple[dict[str, np.ndarray], ...]
-    sprites: tuple[dict[str, Sprite], ...]
+    outlines: tuple[Mapping[str, np.ndarray], ...]
+    sprites: tuple[Mapping[str, Sprite], ...]
     cover: np.ndarray
     diameter: float
 
@@ -47,7 +48,15 @@ class Bench:
 
 def render_layout(layout: Layout, setting: Setting, frames: Sequence[int] | None = None) -> np.ndarray:
     """RGB uint8 [T, H, W, 3] of a layout at a setting (or only of some frames)."""
-    return render_scene(occluder.stage(layout), setting, frames)
+    if frames is not None:
+        return render_scene(occluder.stage(layout), setting, frames)
+    return _whole(layout, setting).copy()
+
+
+@lru_cache(maxsize=1)
+def _whole(layout: Layout, setting: Setting) -> np.ndarray:
+    """The last clip is kept: a case's references, its oracle and its cheats all begin with the same one."""
+    return render_scene(occluder.stage(layout), setting)
 
 
 def render_scene(scene: Scene, setting: Setting, frames: Sequence[int] | None = None) -> np.ndarray:
@@ -62,7 +71,7 @@ def render_scene(scene: Scene, setting: Setting, frames: Sequence[int] | None = 
 def prepare(layout: Layout, setting: Setting) -> Bench:
     """Render everything the readers need for one case."""
     scene = occluder.stage(layout)
-    truth = render_scene(scene, setting).astype(np.float32)
+    truth = render_layout(layout, setting).astype(np.float32)
     empty = scene.with_bodies(tuple(b for b in scene.bodies if b.role != "mover"))
     still = None if layout.cup is not None and layout.hidden else [0]
     plate = render_scene(empty, setting, still).astype(np.float32)
@@ -70,7 +79,8 @@ def prepare(layout: Layout, setting: Setting) -> Bench:
     times = np.arange(setting.frames) / setting.fps
     centres = np.array([[occluder.centre(layout, lane, t) for t in times] for lane in layout.lanes])
     centres = pixels_of(centres, setting)
-    outlines, sprites = _looks(layout, setting)
+    sprites = _looks(dataclasses.replace(layout, hidden=False, post=None, cup=None), setting)
+    outlines = tuple({name: sprite.cover for name, sprite in looks.items()} for looks in sprites)
     shapes = [outlines[i][lane.shape] for i, lane in enumerate(layout.lanes)]
     cover = coverage_of(shapes, centres, truth.shape[1:3])
     return Bench(
@@ -89,9 +99,7 @@ def prepare(layout: Layout, setting: Setting) -> Bench:
 
 def coverage_of(outlines: Sequence[np.ndarray], centres: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Soft coverage [N, T, H, W] of outlines at centres [N, T, 2], with nothing before them."""
-    return np.stack(
-        [np.stack([paste(o, x, y, shape) for x, y in c]) for o, c in zip(outlines, centres, strict=True)]
-    )
+    return np.stack([paste(o, [(x, y) for x, y in c], shape) for o, c in zip(outlines, centres, strict=True)])
 
 
 def pixels_of(points: np.ndarray, setting: Setting) -> np.ndarray:
@@ -124,12 +132,13 @@ def _seen(empty: Scene, setting: Setting, frames: Sequence[int] | None) -> np.nd
     return 1.0 - _coverage(empty, setting, frames, [screens])[0]
 
 
-def _looks(
-    layout: Layout, setting: Setting
-) -> tuple[tuple[dict[str, np.ndarray], ...], tuple[dict[str, Sprite], ...]]:
-    """Silhouettes and re-rendered looks of every object in every shape, centred on odd patches."""
+@lru_cache(maxsize=2)
+def _looks(layout: Layout, setting: Setting) -> tuple[Mapping[str, Sprite], ...]:
+    """Re-rendered looks of every object in every shape, centred on odd patches, on the open stage `layout`.
+
+    Kept, since the trials of a scene are on few stages: exit and stay, hidden or not, all open to one.
+    """
     half = int(np.ceil(0.6 * layout.diameter * setting.height)) + 1
-    outlines: list[dict[str, np.ndarray]] = [{} for _ in layout.lanes]
     sprites: list[dict[str, Sprite]] = [{} for _ in layout.lanes]
     spots = []
     for lane in layout.lanes:
@@ -145,15 +154,14 @@ def _looks(
             dataclasses.replace(lane, shape=shape, u=u, v=v, du=0.01, dv=0.0)
             for lane, (u, v, _, _) in zip(layout.lanes, spots, strict=True)
         )
-        scene = occluder.stage(dataclasses.replace(layout, lanes=lanes, hidden=False, post=None, cup=None))
+        scene = occluder.stage(dataclasses.replace(layout, lanes=lanes))
         movers = [k for k, body in enumerate(scene.bodies) if body.role == "mover"]
         colour = render_scene(scene, setting, [0])[0].astype(np.float32)
         covers = _coverage(scene, setting, [0], [[k] for k in movers])
         for i, (_, _, rows, columns) in enumerate(spots):
             cover = np.ascontiguousarray(covers[i][0][rows, columns])
             sprites[i][shape] = _sprite(colour[rows, columns], cover)
-            outlines[i][shape] = sprites[i][shape].cover
-    return tuple(outlines), tuple(sprites)
+    return tuple(sprites)
 
 
 def _snap(value: float, size: int, scale: int) -> tuple[float, int]:

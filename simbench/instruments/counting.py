@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from simbench.instruments.bench import Bench
-from simbench.instruments.trial import PRESENT, Reading, Window
+from simbench.instruments.reading import Reading, Window
+from simbench.instruments.trial import PRESENT
 
 
 def counting(bench: Bench, truth: Reading, video: Reading, window: Window) -> dict[str, float]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.arrays import channel_sum, median, squared, weighted_fit
+
 SPECK = 0.12
 """Regions below this share of an object's own area are noise, not detections."""
 
@@ -48,22 +50,22 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
     """The plate [T or 1, H, W, 3] in the colours of the video: one quadratic per channel, fitted
     robustly to all frames at once. A channel that does not vary gets an offset only."""
     out = np.empty_like(plate, dtype=np.float32)
-    target = np.broadcast_to(plate, frames.shape)
-    step = max(1, frames.shape[1] * frames.shape[2] * len(frames) // 3000)
-    seen = valid.reshape(-1)[::step]
+    pixels = valid.size
+    at = np.arange(0, pixels, max(1, pixels // 3000))
+    at = at[valid.reshape(-1)[at]]
+    rendered = plate.reshape(-1, 3)[at % plate[..., 0].size]
+    shown = frames.reshape(-1, 3)[at]
     for c in range(3):
-        x = target[..., c].reshape(-1)[::step][seen] / 255.0
-        y = frames[..., c].reshape(-1)[::step][seen]
+        x, y = rendered[:, c] / 255.0, shown[:, c]
         degree = 2 if np.ptp(np.percentile(x, (2, 98))) > 0.15 else 0
         weight = np.ones_like(x)
-        prior = x * 255.0
+        off = y - x * 255.0
         design = np.stack([x**k for k in range(degree + 1)], axis=1)
         pull = 1e-3 * len(x) * np.eye(degree + 1)
         for _ in range(3):
-            normal = (design * weight[:, None]).T @ design + pull
-            fit = np.linalg.solve(normal, (design * weight[:, None]).T @ (y - prior))
-            left = np.abs(y - prior - design @ fit)
-            cut = 4.0 * max(2.0, 1.48 * float(np.median(left)))
+            fit = weighted_fit(design, off, weight, pull)
+            left = np.abs(off - design @ fit)
+            cut = 4.0 * max(2.0, 1.48 * float(median(left)))
             weight = np.where(left < cut, (1 - (left / cut) ** 2) ** 2, 0.0)
         value = plate[..., c] / 255.0
         out[..., c] = plate[..., c] + sum(fit[k] * value**k for k in range(degree + 1))
@@ -103,7 +105,7 @@ def _shades(pixels: np.ndarray, count: int) -> np.ndarray:
 
 
 def _noise(difference: np.ndarray) -> float:
-    return 1.48 * float(np.median(np.abs(difference)))
+    return 1.48 * float(median(np.abs(difference).reshape(-1)))
 
 
 def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.ndarray) -> np.ndarray:
@@ -124,9 +126,9 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
             if j and np.abs(palette.colours[i, j] - palette.colours[i, j - 1]).max() < 4.0:
                 continue
             direction = palette.colours[i, j] - plate
-            power = np.maximum((direction**2).sum(axis=-1), 1.0)
-            share = np.clip((difference * direction).sum(axis=-1) / power, 0.0, 1.05)
-            left = np.sqrt(((difference - share[..., None] * direction) ** 2).sum(axis=-1))
+            power = np.maximum(squared(direction), 1.0)
+            share = np.clip(channel_sum(difference * direction) / power, 0.0, 1.05)
+            left = np.sqrt(squared(difference - share[..., None] * direction))
             # A full match beats a faint mixture that explains the pixel as well.
             cost = left + 6.0 * (1.0 - np.minimum(share, 1.0))
             take = (cost < best) & (share > 0.2) & valid
@@ -182,7 +184,7 @@ def outline(
     seen: np.ndarray,
     reach: float = 0.6,
 ) -> dict[str, float]:
-    """How well each soft silhouette [h, w] overlaps a detection: name -> soft IoU in [0, 1].
+    """How well soft silhouettes [h, w], all of one size, overlap a detection: name -> soft IoU in [0, 1].
 
     The silhouette's centre is tried within `reach` pixels of (x, y); `seen` float32 [H, W] is 0 where
     an occluder stands before the object.
@@ -197,26 +199,42 @@ def outline(
     part = detection.cover[: window.shape[0] - oy, : window.shape[1] - ox]
     share[oy : oy + part.shape[0], ox : ox + part.shape[1]] = part
     fits = {}
-    whole = float(share.sum())
-    for name, silhouette in outlines.items():
-        best, middle = 0.0, (x - left, y - top)
-        for step in (reach, reach / 2.5):
-            around = [(middle[0] + i * step, middle[1] + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-            placed = np.stack([paste(silhouette, *at, window.shape) for at in around]) * window
-            both = np.minimum(placed, share).sum(axis=(1, 2))
-            either = placed.sum(axis=(1, 2)) + whole - both
-            overlap = both / np.maximum(either, 1e-6)
-            found = int(np.argmax(overlap))
-            if overlap[found] > best:
-                best, middle = float(overlap[found]), around[found]
+    near = _around(x - left, y - top, reach)
+    first = paste(np.dstack(list(outlines.values())), near, window.shape)
+    for i, (name, silhouette) in enumerate(outlines.items()):
+        best, middle = _overlap(first[..., i], near, window, share)
+        if best > 0.0:
+            nearer = _around(*middle, reach / 2.5)
+            best = max(best, _overlap(paste(silhouette, nearer, window.shape), nearer, window, share)[0])
         fits[name] = best
     return fits
 
 
-def paste(patch: np.ndarray, x: float, y: float, shape: Sequence[int]) -> np.ndarray:
-    """`patch` [h, w] placed with its centre at pixel (x, y) of an empty image, bilinear."""
+def _around(x: float, y: float, step: float) -> list[tuple[float, float]]:
+    return [(x + i * step, y + j * step) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+
+
+def _overlap(
+    placed: np.ndarray, places: Sequence[tuple[float, float]], seen: np.ndarray, share: np.ndarray
+) -> tuple[float, tuple[float, float]]:
+    """Best soft IoU of silhouettes [N, h, w] with `share` [h, w] where they are seen, and its place."""
+    placed = placed * seen
+    both = np.minimum(placed, share).sum(axis=(1, 2))
+    either = placed.sum(axis=(1, 2)) + float(share.sum()) - both
+    overlap = both / np.maximum(either, 1e-6)
+    found = int(np.argmax(overlap))
+    return float(overlap[found]), places[found]
+
+
+def paste(patch: np.ndarray, places: Sequence[tuple[float, float]], shape: Sequence[int]) -> np.ndarray:
+    """`patch` [h, w] or [h, w, C] with its centre at each of N pixels (x, y) of an empty image of `shape`:
+    float32 [N, H, W] or [N, H, W, C], bilinear."""
     import cv2
 
     height, width = patch.shape[:2]
-    matrix = np.array([[1.0, 0.0, x - (width - 1) / 2], [0.0, 1.0, y - (height - 1) / 2]])
-    return cv2.warpAffine(patch, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)
+    out = np.empty((len(places), *shape[:2], *patch.shape[2:]), np.float32)
+    matrix = np.eye(2, 3)
+    for image, (x, y) in zip(out, places, strict=True):
+        matrix[:, 2] = x - (width - 1) / 2, y - (height - 1) / 2
+        cv2.warpAffine(patch, matrix, (shape[1], shape[0]), dst=image, flags=cv2.INTER_LINEAR)
+    return out

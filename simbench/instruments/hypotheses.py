@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.arrays import channel_sum, squared, weighted_fit
+
 
 @dataclass(frozen=True)
 class Sprite:
@@ -49,17 +51,17 @@ def match_colours(rendered: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Coefficients [3, 3] of one quadratic per channel from rendered to generated colours, least squares
     over frames [K, H, W, 3] on which both agree in content; both 0-255."""
     fit = np.zeros((3, 3))
+    if np.array_equal(rendered, frames):
+        return fit
     for c in range(3):
         x = rendered[..., c].reshape(-1).astype(np.float64) / 255.0
         y = frames[..., c].reshape(-1).astype(np.float64)
         design = np.stack([np.ones_like(x), x, x * x], axis=1)
         weight = np.ones_like(x)
+        off = y - 255.0 * x
         for _ in range(3):
-            normal = (design * weight[:, None]).T @ design + 1e-3 * len(x) * np.eye(3)
-            delta = np.linalg.solve(normal, (design * weight[:, None]).T @ (y - 255.0 * x))
-            left = np.abs(y - 255.0 * x - design @ delta)
-            weight = 1.0 / np.maximum(left, 4.0)
-        fit[c] = delta
+            fit[c] = weighted_fit(design, off, weight, 1e-3 * len(x) * np.eye(3))
+            weight = 1.0 / np.maximum(np.abs(off - design @ fit[c]), 4.0)
     return fit
 
 
@@ -72,38 +74,48 @@ def recolour(image: np.ndarray, fit: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Field:
     """What `search` needs of plate, sprite and screen alone: `energy` float32 [H, W] of the sprite centred
-    at each pixel, and `able` bool [H, W]: enough of it could be seen there."""
+    at each pixel, `able` bool [H, W] where enough of it could be seen, and `cover` float32 [h, w] and `ink`
+    float32 [3, h, w] (cover times colour), without empty margins."""
 
     energy: np.ndarray
     able: np.ndarray
+    cover: np.ndarray
+    ink: np.ndarray
 
 
 def field(plate: np.ndarray, sprite: Sprite, seen: np.ndarray) -> Field:
     """|Q|^2 with Q = cover (colour - plate) seen for every placement of a sprite (see `search`)."""
-    square = sprite.cover**2
+    core = _core(sprite)
+    square = core.cover**2
     seen_plate = seen[..., None] * plate
-    energy = _correlate(seen, square * (sprite.colour**2).sum(axis=-1))
-    energy += _correlate((seen_plate * plate).sum(axis=-1), square)
+    energy = _correlate(seen, square * squared(core.colour))
+    energy += _correlate(channel_sum(seen_plate * plate), square)
     for c in range(3):
-        energy -= 2 * _correlate(seen_plate[..., c], square * sprite.colour[..., c])
-    share = _correlate(seen, sprite.cover) / max(float(sprite.cover.sum()), 1e-6)
-    return Field(energy, (share > 0.35) & (energy > 0.1 * _full_energy(sprite, plate)))
+        energy -= 2 * _correlate(seen_plate[..., c], square * core.colour[..., c])
+    share = _correlate(seen, core.cover) / max(float(core.cover.sum()), 1e-6)
+    able = (share > 0.35) & (energy > 0.1 * _full_energy(sprite, plate))
+    return Field(energy, able, core.cover, np.moveaxis(core.cover[..., None] * core.colour, -1, 0))
 
 
-def search(
-    frame: np.ndarray, plate: np.ndarray, sprite: Sprite, seen: np.ndarray, known: Field | None = None
-) -> Hypotheses:
+def _core(sprite: Sprite) -> Sprite:
+    """The sprite without its empty margins, which cost as much to correlate as the rest; odd in size."""
+    half = np.array(sprite.cover.shape) // 2
+    reach = np.abs(np.argwhere(sprite.cover > 0) - half).max(initial=0)
+    rows, columns = (slice(max(0, h - reach), h + reach + 1) for h in half)
+    return Sprite(sprite.colour[rows, columns], np.ascontiguousarray(sprite.cover[rows, columns]))
+
+
+def search(frame: np.ndarray, plate: np.ndarray, seen: np.ndarray, ground: Field) -> Hypotheses:
     """Distance of one frame to every placement of a sprite.
 
     `frame`, `plate` float32 [H, W, 3]; `seen` float32 [H, W]: 0 where the occluder hides it (all ones:
     drawn in front). With Q = cover (colour - plate) seen, explained = (|d|^2 - |d - Q|^2) / |Q|^2 for
-    d = frame - plate. `known` is the `field` of the same plate, sprite and screen.
+    d = frame - plate. `ground` is the `field` of the same plate and screen, and of the sprite.
     """
-    ground = field(plate, sprite, seen) if known is None else known
     seen_difference = seen[..., None] * (frame - plate)
-    gain = -2 * _correlate((seen_difference * plate).sum(axis=-1), sprite.cover)
+    gain = -2 * _correlate(channel_sum(seen_difference * plate), ground.cover)
     for c in range(3):
-        gain += 2 * _correlate(seen_difference[..., c], sprite.cover * sprite.colour[..., c])
+        gain += 2 * _correlate(seen_difference[..., c], ground.ink[c])
     explained = np.where(ground.able, (gain - ground.energy) / np.maximum(ground.energy, 1e-3), -np.inf)
     return Hypotheses(explained.astype(np.float32), ground.energy)
 
@@ -114,14 +126,15 @@ def hopeless(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, explained: fl
     explained = e needs 2 d.Q >= (1 + e) |Q|^2, so |d| >= (1 + e) |Q| / 2 by Cauchy and Schwarz, and
     `search` looks at no |Q|^2 below a tenth of the whole.
     """
-    distance = float(((frame - plate) ** 2).sum())
+    off = (frame - plate).reshape(-1)
+    distance = float(off @ off)
     return distance < 0.1 * _full_energy(sprite, plate) * (1.0 + explained) ** 2 / 4.0
 
 
 def _full_energy(sprite: Sprite, plate: np.ndarray) -> float:
     """|Q|^2 of a sprite in full view on the plate's mean colour."""
     off = sprite.colour - plate.mean(axis=(0, 1))
-    return float((sprite.cover**2 * (off**2).sum(axis=-1)).sum())
+    return float((sprite.cover**2 * squared(off)).sum())
 
 
 def _correlate(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -150,17 +163,17 @@ def refine(
     size = max(s.cover.shape[0] for s in sprites.values())
     y0, x0 = max(0, y - size), max(0, x - size)
     window = (slice(y0, y + size + 1), slice(x0, x + size + 1))
-    view, ground, visible = frame[window], plate[window], seen[window]
-    usable = free[window].astype(np.float32)
-    count = 3 * float(usable.sum())
-    before = float((usable[..., None] * (view - ground) ** 2).sum())
+    ground, visible, usable = plate[window], _triple(seen[window]), _triple(free[window])
+    off = usable * (frame[window] - ground)
+    count, before = float(usable.sum()), float((off**2).sum())
+    steps = [(x + dx, y + dy) for dy in (-0.5, 0.0, 0.5) for dx in (-0.5, 0.0, 0.5)]
+    places = [(px - x0, py - y0) for px, py in steps]
     out = {}
     for name, sprite in sprites.items():
-        patch = np.dstack([sprite.colour * sprite.cover[..., None], sprite.cover])
-        steps = [(x + dx, y + dy) for dy in (-0.5, 0.0, 0.5) for dx in (-0.5, 0.0, 0.5)]
-        placed = np.stack([paste(patch, px - x0, py - y0, visible.shape) for px, py in steps])
-        changes = visible[..., None] * (placed[..., :3] - placed[..., 3:] * ground)
-        after = (usable[..., None] * (view - ground - changes) ** 2).sum(axis=(1, 2, 3))
+        cover = _triple(sprite.cover)
+        ink = paste(sprite.colour * cover, places, visible.shape)
+        changes = visible * (ink - paste(cover, places, visible.shape) * ground)
+        after = ((off - usable * changes) ** 2).reshape(len(steps), -1).sum(axis=1)
         rests = np.maximum(0.0, after - count * noise**2)
         i = int(np.argmin(rests))
         rest = float(rests[i])
@@ -170,3 +183,8 @@ def refine(
         image[window] += changes[i]
         out[name] = Placement(*steps[i], explained, rest / energy, rest, image)
     return out
+
+
+def _triple(image: np.ndarray) -> np.ndarray:
+    """[H, W] as float32 [H, W, 3], written out: numpy multiplies equal shapes several times as fast."""
+    return np.repeat(image[..., None].astype(np.float32), 3, axis=-1)

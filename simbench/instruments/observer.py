@@ -110,7 +110,7 @@ def compose(
         u, v = occluder.centre(flat, lane, time)
         x = u * height + (width - 1) / 2
         y = (height - 1) / 2 - v * height
-        placed = paste(found.patch, x, y, image.shape) * (1.0 if moving else seen[..., None])
+        placed = paste(found.patch, [(x, y)], image.shape)[0] * (1.0 if moving else seen[..., None])
         image = image * (1.0 - placed[..., 3:]) + placed[..., :3]
     if moving:
         colour = np.array(occluder.SCREENS["dark grey"], np.float32) * 255.0

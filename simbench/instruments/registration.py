@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.arrays import channel_mean, median
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -35,14 +37,15 @@ def register(frames: np.ndarray, plate: np.ndarray, iterations: int = 6) -> Regi
     video = frames.astype(np.float32)
     count, height, width = video.shape[:3]
     shift = np.zeros((count, 4))
-    grey, grey_plate = video.mean(axis=-1), plate.astype(np.float32).mean(axis=-1)
+    grey, grey_plate = channel_mean(video), channel_mean(plate.astype(np.float32))
     loose = ~_aligned(grey, grey_plate)
     if loose.any():
         part = grey_plate if len(grey_plate) == 1 else grey_plate[loose]
         shift[loose] = _coarse_to_fine(grey[loose], part, iterations)
     rms = _displacement(shift, height, width)
     shift[(rms < 0.1) | (rms > 0.08 * width) | (np.abs(shift[:, 0]) > 0.08)] = 0.0
-    shift = _keep_better(grey, _warp(grey, shift)[0], grey_plate, shift)
+    if shift.any():
+        shift = _keep_better(grey, _warp(grey, shift)[0], grey_plate, shift)
     aligned, valid = _warp(video, shift)
     return Registration(aligned, shift, _displacement(shift, height, width) / width, valid)
 
@@ -50,7 +53,7 @@ def register(frames: np.ndarray, plate: np.ndarray, iterations: int = 6) -> Regi
 def _aligned(video: np.ndarray, plate: np.ndarray) -> np.ndarray:
     """Frames [T] whose static edges already lie on the plate's, to within rounding."""
     edges = _edges(plate)
-    return np.median(np.abs(video - plate)[:, edges], axis=1) < 1.0
+    return median(np.abs(video - plate)[:, edges]) < 1.0
 
 
 def _edges(plate: np.ndarray) -> np.ndarray:
@@ -149,7 +152,7 @@ def _solve(
         right = (weighted @ residual[:, :, None]).astype(np.float64)
         solution = np.linalg.solve(normal, right)[:, :, 0]
         left = np.abs(residual - (design @ solution.astype(np.float32)[:, :, None])[:, :, 0])
-        scale = np.maximum(2.0, 1.48 * np.median(left, axis=1, keepdims=True))
+        scale = np.maximum(2.0, 1.48 * median(left)[:, None])
         cut = (9.0 if loose else 5.0) * scale
         weight = np.where(left < cut, (1 - (left / cut) ** 2) ** 2, 0.0).astype(np.float32) * seen
     return solution[:, :4]
@@ -161,7 +164,7 @@ def _keep_better(video: np.ndarray, aligned: np.ndarray, plate: np.ndarray, shif
 
     def distance(frames: np.ndarray) -> np.ndarray:
         off = (frames - plate)[:, edges]
-        off = np.abs(off - np.median(off, axis=1, keepdims=True))
+        off = np.abs(off - median(off)[:, None])
         return np.minimum(off, 40.0).mean(axis=1)
 
     return np.where((distance(aligned) > distance(video))[:, None], 0.0, shift)

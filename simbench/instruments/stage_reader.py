@@ -86,11 +86,9 @@ def find_object(
     start = np.array([float((share[0] * xs).sum() / total), float((share[0] * ys).sum() / total), 0.0, 0.0])
 
     def cost(track: np.ndarray, outline: np.ndarray, frames: int) -> float:
-        off = 0.0
-        for t in range(frames):
-            x, y = track[0] + track[2] * t / fps, track[1] + track[3] * t / fps
-            off += float(((paste(outline, x, y, share.shape[1:]) - share[t]) ** 2 * seen[t]).sum())
-        return off
+        path = [(track[0] + track[2] * t / fps, track[1] + track[3] * t / fps) for t in range(frames)]
+        off = (paste(outline, path, share.shape[1:]) - share[:frames]) ** 2 * seen[:frames]
+        return sum(off.reshape(frames, -1).sum(axis=1).tolist())
 
     def shape_cost(shape: str) -> float:
         steps = [(dx, dy) for dx in (-0.5, 0.0, 0.5) for dy in (-0.5, 0.0, 0.5)]
