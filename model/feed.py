@@ -34,12 +34,14 @@ class Raw:
     """Clips of one size on the CPU: the share of one process in a batch, or part of it; B of them.
 
     `video` uint8 [B, T, H, W, 3] or `latent` float16 [B, F, C, h, w]; the rest as in denoiser.Batch.
-    `clips` are the places of the clips in the source.
+    `shape` is [F, C, h, w]; `clips` are the places of the clips in the source; `keys` what their noise is
+    drawn from (`noise`), on the device that trains: a GPU is faster at it than the thread.
     """
 
     video: Tensor | None
     latent: Tensor | None
-    noise: Tensor
+    keys: tuple[tuple[int, ...], ...]
+    shape: tuple[int, int, int, int]
     levels: Levels
     seconds: Tensor
     clips: tuple[int, ...]
@@ -66,10 +68,16 @@ class Told:
     blind: bool = False
 
 
-def keyed(*key: int) -> torch.Generator:
-    """A generator on the CPU whose draws are a function of the numbers in `key` alone."""
+def keyed(*key: int, device: torch.device = torch.device("cpu")) -> torch.Generator:
+    """A generator whose draws are a function of the numbers in `key`, and of the kind of `device`."""
     word = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(word >> 1))
+    return torch.Generator(device).manual_seed(int(word >> 1))
+
+
+def noise(raw: Raw, device: torch.device) -> Tensor:
+    """The noise [B, F, C, h, w] of the clips of `raw`."""
+    drawn = [torch.randn(raw.shape, generator=keyed(*key, device=device), device=device) for key in raw.keys]
+    return torch.stack(drawn)
 
 
 class Feed:
@@ -129,7 +137,7 @@ class Feed:
 
     def stream(self, step: int) -> Stream:
         """Batches from `step` on, prepared ahead in a thread."""
-        return Stream(self.batch, step, self._config.data.ahead)
+        return Stream(self.batch, step, self._config.data.ahead, self._config.data.threads)
 
     def _item(self, index: int, rng: np.random.Generator | None) -> Item:
         """Clip `index`, varied by `rng`; stored latents stay as they are."""
@@ -162,13 +170,11 @@ class Feed:
         for rows in sizes.values():
             mine = [items[row] for row in rows]
             frames, height, width = mine[0].shape
-            noise = [
-                torch.randn(frames, channels, height, width, generator=keyed(*keys[row])) for row in rows
-            ]
             raw = Raw(
                 video=_stacked([it.video for it in mine]),
                 latent=_stacked([it.latent for it in mine]),
-                noise=torch.stack(noise),
+                keys=tuple(keys[row] for row in rows),
+                shape=(frames, channels, height, width),
                 levels=picked(levels(frames), rows),
                 seconds=torch.from_numpy(np.stack([it.seconds for it in mine])),
                 clips=tuple(clips[row] for row in rows),
@@ -229,16 +235,16 @@ def _stacked(arrays: Sequence[np.ndarray | None]) -> Tensor | None:
 
 
 class Stream(Iterator[list[Raw]]):
-    """Results of `make(step)`, step by step, from a thread that is `ahead` of the reader by a few.
+    """Results of `make(step)`, step by step, from threads that are `ahead` of the reader by a few.
 
     An exception in the thread is raised where the batch is asked for. `waited` is the time in seconds that
     the reader has lost so far.
     """
 
-    def __init__(self, make: Callable[[int], list[Raw]], step: int, ahead: int) -> None:
+    def __init__(self, make: Callable[[int], list[Raw]], step: int, ahead: int, threads: int = 1) -> None:
         self.waited = 0.0
         self._make = make
-        self._thread = ThreadPoolExecutor(1, "feed")
+        self._thread = ThreadPoolExecutor(threads, "feed")
         self._coming = deque(self._thread.submit(make, step + i) for i in range(ahead))
         self._next = step + ahead
 
@@ -251,5 +257,5 @@ class Stream(Iterator[list[Raw]]):
         return found
 
     def close(self) -> None:
-        """End the thread; what it has prepared is dropped."""
+        """End the threads; what they have prepared is dropped."""
         self._thread.shutdown(wait=True, cancel_futures=True)

@@ -71,7 +71,7 @@ class How:
 
 def pixels(frames: np.ndarray, device: str) -> Tensor:
     """float32 [B, T, 3, H, W] in [-1, 1] of uint8 [B, T, H, W, 3]."""
-    return torch.from_numpy(frames).to(device).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+    return torch.from_numpy(frames.copy()).to(device).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
 
 
 def frames_of(video: Tensor) -> np.ndarray:
@@ -142,7 +142,8 @@ class Pipeline:
         first = wishes[0]
         if len(first.given) == first.frames:
             return [wish.given.copy() for wish in wishes]
-        filled, noise = self._filled(wishes), self._noise(self._filled(wishes))
+        filled = self._filled(wishes)
+        noise = self._noise(filled)
         levels, given = self._schedule(first)
         shown = None
         if given:

@@ -41,6 +41,8 @@ class DataConfig:
     """What is done about files that cannot be read: refuse or skip."""
     ahead: int = 4
     """Batches that are prepared while the model works."""
+    threads: int = 1
+    """Threads that prepare them; a GPU wants several, and `ahead` no fewer."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class TrainConfig:
 FREE = (
     "out", "budget", "part", "checkpoint_every", "keep", "validate_every", "evaluate", "evaluate_every",
     "compile", "device", "threads", "shard_above", "log_every", "tensorboard", "micro", "pack",
+    "data.ahead", "data.threads", "data.workers",
 )  # fmt: skip
 """Options that a run may change when it goes on: none of them changes what a step computes."""
 
@@ -155,6 +158,7 @@ def checked(config: TrainConfig) -> TrainConfig:
         ("threads", config.threads, 0),
         ("data.held", config.data.held, 1),
         ("data.ahead", config.data.ahead, 1),
+        ("data.threads", config.data.threads, 1),
         ("seed", config.seed, 0),
     ):
         if value < low:
@@ -178,13 +182,12 @@ def checked(config: TrainConfig) -> TrainConfig:
 
 def changed(before: Mapping[str, Any], config: TrainConfig) -> str | None:
     """The first option outside FREE in which a run on disk differs, as `key=old, not new`; None if none."""
-    now = _flat(to_dict(config))
-    old = _flat(before)
-    for key in sorted(now.keys() | old.keys()):
-        if key.split(".")[0] in FREE:
+    now, default, old = _flat(to_dict(config)), _flat(to_dict(TrainConfig())), _flat(before)
+    for key, value in now.items():
+        if key in FREE:
             continue
-        # A list in JSON is a tuple here.
-        a, b = (json.dumps(side.get(key)) for side in (old, now))
+        # An option that a run has not heard of stood at its default. A list in JSON is a tuple here.
+        a, b = json.dumps(old.get(key, default[key])), json.dumps(value)
         if a != b:
             return f"{key}={a}, not {b}"
     return None

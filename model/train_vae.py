@@ -14,6 +14,7 @@ Fit and train a video VAE.
   python -m model.train_vae size=nano data=pool out=vae               linear: seconds, no steps
   python -m model.train_vae size=tiny data=pool out=vae budget=40     PCA, then a network under it
   python -m model.train_vae size=small-f4 vae.channels=32 data=clips.npy out=vae loss.lpips=0.5
+  python -m model.train_vae size=small data=videos/ clip_size=128 clip_frames=17 out=vae budget=1000
   python -m model.train_vae init=vae/vae.safetensors decoder_only=true data=large out=sharper
 
 size=nano|tiny|small|base|large, with -f4, -f8 or -f16 behind it for another spatial factor.

@@ -16,7 +16,7 @@ from model.config import to_dict
 from model.denoiser import Batch, Denoiser, split
 from model.distributed import Process
 from model.ema import EMA
-from model.feed import Raw
+from model.feed import Raw, noise
 from model.metrics import Tally
 from model.train_config import TrainConfig
 from model.vae import VAE
@@ -71,7 +71,7 @@ class Trainer:
             latent = moved(raw.latent).float()
         return Batch(
             clean=self.vae.normalise(latent),
-            noise=moved(raw.noise),
+            noise=noise(raw, self.process.device),
             level=moved(raw.levels.level),
             seconds=moved(raw.seconds),
             context=moved(raw.levels.context),

@@ -47,15 +47,24 @@ class Part:
         return self.source.sample(self.start + index)
 
 
-def opened(path: Path) -> Source:
-    """A pool or a .npy of clips. UserError for what is neither."""
-    if path.is_dir():
-        from model.pool import Pool
+def opened(path: Path, size: str = "", frames: int = 0) -> Source:
+    """A pool, a .npy of clips, or a folder of videos cut to `size` (64 or 96x64) and `frames` (0: all).
 
-        return Pool(path)
+    UserError for what is none of them.
+    """
+    if path.is_dir():
+        if (path / "pool.json").exists() or (path / "index.json").exists():
+            from model.pool import Pool
+
+            return Pool(path)
+        from model.folder import Folder, Options
+        from simbench.settings import parse_size
+
+        return Folder(path, Options(parse_size(size) if size else None, frames=frames or None))
     if path.suffix != ".npy":
         raise UserError(
-            f"data={path} is no pool and no .npy; make one with python -m model.data pool out=DIR"
+            f"data={path} is no pool, no folder of videos and no .npy;"
+            " make a pool with python -m model.data pool"
         )
     try:
         videos = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -89,18 +98,18 @@ def videos(source: Source, count: int) -> Iterator[np.ndarray]:
 def cut(clips: list[np.ndarray], images: float, rng: np.random.Generator) -> np.ndarray:
     """One batch uint8 [B, t, H, W, 3] of clips of one size: all single frames (share `images`), all whole,
     or all 1 to 3 frames shorter, each from a place of its own."""
-    frames = len(clips[0])
+    frames = min(len(clip) for clip in clips)
     length = 1
     if rng.random() >= images and frames > 1:
         length = frames if rng.random() < WHOLE else max(2, frames - int(rng.integers(1, 4)))
-    starts = rng.integers(0, frames - length + 1, len(clips))
+    starts = [int(rng.integers(0, len(clip) - length + 1)) for clip in clips]
     return np.stack([clip[s : s + length] for clip, s in zip(clips, starts, strict=True)])
 
 
 def batch(source: Source, seed: int, step: int, size: int, images: float) -> np.ndarray:
     """Batch `step`, uint8 [size, t, H, W, 3]: a function of its arguments alone."""
     clips = [sample.video for sample in samples(source, seed, step, size)]
-    if len({clip.shape for clip in clips}) > 1:
-        raise UserError("the clips differ in length or size; train a VAE on clips of one size")
+    if len({clip.shape[1:] for clip in clips}) > 1:
+        raise UserError("the clips differ in size; cut them to one with clip_size=")
     # Slot `size` is that of no sample: chance that the whole batch shares.
     return cut(clips, images, chance(seed, step, size))

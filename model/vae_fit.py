@@ -8,16 +8,30 @@ import numpy as np
 import torch
 
 from model import pca
+from model.config import VAEConfig
 from model.vae import VAE
 from model.vae_files import pixels
 from simbench.errors import UserError
 
 
 def fit_linear(vae: VAE, videos: Iterable[np.ndarray]) -> int:
-    """Fit the linear path to clips uint8 [T, H, W, 3] (see `pca.fit`); returns how many there were."""
+    """Fit the linear path to clips uint8 [T, H, W, 3]; returns how many there were.
+
+    Rows, columns and last frames that fill no square or no group are left out.
+    """
     if vae.linear is None:
         raise UserError("this VAE has no linear path to fit; set vae.linear=true")
-    return pca.fit(vae.linear, videos)
+    return pca.fit(vae.linear, (_whole(video, vae.config) for video in videos))
+
+
+def _whole(video: np.ndarray, config: VAEConfig) -> np.ndarray:
+    frames, height, width = video.shape[:3]
+    if min(height, width) < config.spatial:
+        raise UserError(
+            f"a clip of {width}x{height} px holds no square of {config.spatial}; use larger clips"
+        )
+    rows, columns = height - height % config.spatial, width - width % config.spatial
+    return video[: frames - (frames - 1) % config.temporal, :rows, :columns]
 
 
 @torch.no_grad()

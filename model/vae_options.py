@@ -39,7 +39,11 @@ class VAETrain:
 
     out: str = ""
     data: str = ""
-    """A pool (python -m model.data pool) or a .npy of uint8 [N, T, H, W, 3]."""
+    """A pool (python -m model.data pool), a folder of videos, or a .npy of uint8 [N, T, H, W, 3]."""
+    clip_size: str = ""
+    """What the videos of a folder are cut to, such as 64 or 96x64."""
+    clip_frames: int = 0
+    """Frames to a clip of a longer video; 0 is all."""
     vae: VAEConfig = field(default_factory=VAEConfig)
     init: str = ""
     """A VAE file to go on from; its options are used."""
@@ -98,6 +102,7 @@ def checked(config: VAETrain) -> VAETrain:
         ("log_every", config.log_every, 1),
         ("loss.scale_every", config.loss.scale_every, 1),
         ("threads", config.threads, 0),
+        ("clip_frames", config.clip_frames, 0),
         ("seed", config.seed, 0),
     ):
         if value < low:

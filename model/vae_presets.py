@@ -16,7 +16,8 @@ shape and place of an 8-px object (docs/log.md), and the linear path starts with
 
 PRESETS: Mapping[str, VAEConfig] = MappingProxyType(
     {
-        "nano": VAEConfig(patch=4, widths=()),
+        # Components are an orthonormal change of axes: one scale for all keeps the distances of pixels.
+        "nano": VAEConfig(patch=4, widths=(), whiten=0.0),
         "tiny": VAEConfig(patch=4, widths=(128,), blocks=1),
         "small": VAEConfig(patch=4, widths=(128, 256), blocks=2, channels=CHANNELS[8]),
         "base": VAEConfig(patch=4, widths=(256, 512), blocks=3, channels=CHANNELS[8]),

@@ -91,7 +91,8 @@ class Run:
 
 def train(config: VAETrain, say: Say = print) -> Result:
     """Run or go on with a run; writes `out`/vae.safetensors when its budget is spent."""
-    source, held = data.divided(data.opened(Path(config.data)), config.held)
+    opened = data.opened(Path(config.data), config.clip_size, config.clip_frames)
+    source, held = data.divided(opened, config.held)
     out = Path(config.out)
     require_writable(out, "out")
     if config.threads:

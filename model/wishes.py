@@ -2,7 +2,9 @@
 
 Given frames reach the model as clean latents. A codec of `temporal` = 4 frames to a latent has whole latents
 for 1, 5, 9, ... frames: the longest such part of the given frames is the context. Given frames beyond it are
-not seen by the model (half a group has no latent that it was trained on), and all given frames are put back.
+not seen by the model, and all given frames are put back. To fill up the last group by repeating its last
+frame is worse, for it shows a world that stops (squared error of what follows 6, 7 and 8 given frames on 30
+clips of the occluder world: 224, 187 and 139 against 134).
 """
 
 from __future__ import annotations

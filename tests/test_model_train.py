@@ -135,7 +135,7 @@ def test_bf16_keeps_fp32_weights_and_comes_near_fp32(tmp_path: Path) -> None:
 def test_a_gradient_that_is_no_number_names_step_and_clips(tmp_path: Path) -> None:
     loop = run(tmp_path, 3, part=1)
     (raw,) = loop.feed.batch(1)
-    raw.noise[2] = float("nan")
+    raw.seconds[2] = float("nan")
     before = {name: p.detach().clone() for name, p in loop.trainer.named.items()}
     with pytest.raises(UserError, match=rf"step 1: .*no number.*in clips \[{raw.clips[2]}\] of") as caught:
         loop.trainer.train([raw])

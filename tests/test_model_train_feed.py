@@ -15,7 +15,7 @@ from model import sources  # noqa: E402
 from model.data import Sample  # noqa: E402
 from model.denoiser import Denoiser, split  # noqa: E402
 from model.distributed import Process  # noqa: E402
-from model.feed import Feed, Place, Raw, Stream, even_levels, keyed  # noqa: E402
+from model.feed import Feed, Place, Raw, Stream, even_levels, keyed, noise  # noqa: E402
 from model.items import item, latent_count, per_latent, seen, times  # noqa: E402
 from model.levels import PATTERNS  # noqa: E402
 from model.loop import Loop  # noqa: E402
@@ -29,6 +29,10 @@ CPU = Process(0, 1, torch.device("cpu"))
 
 def config(tmp_path: Path, **changes) -> TrainConfig:
     return parse(options(tmp_path, budget=1, **changes))
+
+
+def drawn(raw: Raw) -> torch.Tensor:
+    return noise(raw, torch.device("cpu"))
 
 
 class Sizes(Squares):
@@ -68,6 +72,7 @@ def test_shares_of_the_processes_make_the_whole_batch(tmp_path: Path) -> None:
         if isinstance(tensor, torch.Tensor):
             joined = torch.cat([getattr(p, name) for p in parts])
             assert torch.equal(tensor.nan_to_num(-1), joined.nan_to_num(-1)), name
+    assert torch.equal(drawn(whole), torch.cat([drawn(p) for p in parts]))
     for name in ("level", "context", "pattern"):
         assert torch.equal(getattr(whole.levels, name), torch.cat([getattr(p.levels, name) for p in parts]))
 
@@ -76,10 +81,10 @@ def test_a_batch_is_a_function_of_seed_and_step(tmp_path: Path) -> None:
     asked = config(tmp_path)
     feed = Feed(Squares(), asked)
     (first,), (again,), (later,) = feed.batch(2), Feed(Squares(), asked).batch(2), feed.batch(3)
-    assert torch.equal(first.noise, again.noise) and torch.equal(first.video, again.video)
-    assert not torch.equal(first.noise, later.noise)
+    assert torch.equal(drawn(first), drawn(again)) and torch.equal(first.video, again.video)
+    assert not torch.equal(drawn(first), drawn(later))
     other = Feed(Squares(), dataclasses.replace(asked, seed=1)).batch(2)[0]
-    assert not torch.equal(first.noise, other.noise)
+    assert not torch.equal(drawn(first), drawn(other))
     assert torch.rand(1, generator=keyed(1, 2)) != torch.rand(1, generator=keyed(2, 1))
 
 
@@ -89,7 +94,7 @@ def test_held_clips_are_never_trained_on_and_never_change(tmp_path: Path) -> Non
     (held,) = feed.held()
     assert trained == set(range(32)) and set(held.clips) == set(range(32, 40))
     again = Feed(Squares(40), config(tmp_path, data__held=8, seed=5, levels__mean=0)).held()[0]
-    assert torch.equal(held.noise, again.noise) and torch.equal(held.video, again.video)
+    assert torch.equal(drawn(held), drawn(again)) and torch.equal(held.video, again.video)
     assert torch.equal(held.levels.level, again.levels.level)
     few = Feed(Squares(40), config(tmp_path, data__clips=20))
     assert few.total == 12
@@ -143,11 +148,11 @@ def test_a_batch_that_does_not_divide(tmp_path: Path) -> None:
 
 def test_clips_of_several_sizes_keep_theirs(tmp_path: Path) -> None:
     raws = Feed(Sizes(), config(tmp_path, batch=6, loss__objects=1)).batch(0)
-    shapes = {tuple(raw.noise.shape[1:]) for raw in raws}
+    shapes = {raw.shape for raw in raws}
     assert len(raws) == len(shapes) and shapes <= {(2, 6, 2, 2), (2, 6, 2, 4), (1, 6, 2, 2)}
     assert sum(len(raw.clips) for raw in raws) == 6
     for raw in raws:
-        assert raw.weight.shape == (len(raw.clips), raw.noise.shape[1], 1, *raw.noise.shape[3:])
+        assert raw.weight.shape == (len(raw.clips), raw.shape[0], 1, *raw.shape[2:])
 
 
 def test_packed_and_one_size_at_a_time_give_the_same_gradients(

@@ -14,12 +14,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from model import vae_data as data  # noqa: E402
+from model.config import VAEConfig  # noqa: E402
+from model.data import Sample  # noqa: E402
 from model.train_vae import main  # noqa: E402
+from model.vae import VAE  # noqa: E402
 from model.vae_files import load, psnr, roundtrip  # noqa: E402
+from model.vae_fit import fit_linear  # noqa: E402
 from model.vae_options import LossConfig, VAETrain, parse  # noqa: E402
 from model.vae_presets import preset  # noqa: E402
 from model.vae_trainer import evaluate, started, step, train  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
+from simbench.video import Video, encode  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -76,13 +81,13 @@ def test_a_network_beats_the_linear_path_that_it_starts_as(clips: Path, tmp_path
     first, later = [], []
     for widths in ("", "16"):
         plain = ("loss.scale=0", "loss.ssim=0", "loss.kl=0", "images=0.1", "log_every=1000", "held=1")
-        words = (f"vae.widths={widths}", "lr=0.004", "budget=0.006", "batch=4", *plain)
+        words = (f"vae.widths={widths}", "lr=0.004", "budget=0.004", "batch=4", *plain)
         vae = train(options(tmp_path / "few.npy", tmp_path / f"w{widths}", *words), say=lambda _: None).vae
         found = evaluate(vae, data.Part(seen, 0, 5))
         assert found.later is not None
         first.append(found.first)
         later.append(found.later)
-    assert later[1] > later[0] + 1.0 and first[1] > first[0] + 1.0, (first, later)
+    assert later[1] > later[0] + 0.5 and first[1] > first[0] + 0.5, (first, later)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +149,32 @@ def test_batches_have_every_length_and_depend_on_seed_and_step_alone(clips: Path
     assert all(data.batch(source, 3, s, 4, 1.0).shape[1] == 1 for s in range(5))
 
 
+def test_a_folder_of_videos_of_any_length_is_learned_from(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for i, frames in enumerate((5, 7, 3, 1)):
+        encode(Video(generator.integers(0, 256, (frames, 18, 22, 3), np.uint8), 8.0), folder / f"{i}.mkv")
+    words = ("vae.widths=8", "held=1", "budget=0.00003", "clip_size=18x16")
+    assert train(options(folder, tmp_path / "o", *words), say=lambda _: None).steps > 0
+    with pytest.raises(UserError, match=r"22x18 px holds no square of 32"):
+        fit_linear(VAE(VAEConfig(patch=32, widths=())), data.videos(data.opened(folder), 4))
+
+
+def test_clips_of_several_sizes_are_refused_with_the_option_to_use() -> None:
+    class Uneven:
+        """Two clips of two sizes."""
+
+        def __len__(self) -> int:
+            return 2
+
+        def sample(self, index: int) -> Sample:
+            return Sample(np.zeros((3, 8 + 4 * index, 8, 3), np.uint8), 8.0)
+
+    with pytest.raises(UserError, match=r"differ in size; cut them to one with clip_size="):
+        data.batch(Uneven(), 0, 0, 2, 0.0)
+
+
 def test_sizes_files_and_words_are_laid_over_each_other(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('{"vae": {"channels": 20, "blocks": 2}, "batch": 3}')
     config = parse(["size=tiny-f8", f"config={tmp_path / 'c.json'}", "vae.blocks=3", "out=o", "data=d"])
@@ -168,7 +199,7 @@ def test_sizes_files_and_words_are_laid_over_each_other(tmp_path: Path) -> None:
         (["precision=fp8"], "precision=fp8 is not one of bf16, fp32"),
         (["size=huge"], "size=huge is no VAE"),
         (["config=none.json"], "config=none.json does not exist"),
-        (["data=gone"], "data=gone is no pool and no .npy"),
+        (["data=gone"], "data=gone is no pool, no folder of videos and no .npy"),
         (["data=gone.npy"], "data=gone.npy cannot be read"),
         (["data="], "data= is missing; make a pool"),
         (["out="], "out= is missing"),
