@@ -42,6 +42,7 @@ def render(
     once = depth[: kept if samples == 1 else 0], ids[: kept if samples == 1 else 0]
 
     def colour(a: int, b: int) -> None:
+        """Colours of frames a to b."""
         us, vs = fine.us, fine.vs
         kernel.draw(
             tb.bodies, tb.frames, edits, frames, a, b, us, vs, samples, pitch, rects, casts, rgb, *once
@@ -56,6 +57,7 @@ def render(
     single = bounds.pixel_rects(body_uv, width, height, 1, fine.pitch)
 
     def facts(a: int, b: int) -> None:
+        """Depth and ids of frames a to b."""
         kernel.probe(tb.bodies, edits, frames, a, b, us, vs, single, depth, ids)
 
     _spread(facts, count, threads)
