@@ -12,7 +12,7 @@ from model.config import DiTConfig
 from model.layers import Linear, waves
 
 TURNS = 8.0
-"""A turn of a few degrees is a number near 1: as it comes, the sine of one hides beside the ones of no turn."""
+"""A turn of a few degrees is a number near 1: as it comes, its sine hides beside the ones of no turn."""
 
 DISTANCES = 4
 """Octaves of the distance to the nearest context frame."""
@@ -46,7 +46,7 @@ class FrameMLP(nn.Module):
 
 
 def from_still(camera: Tensor) -> Tensor:
-    """Cameras [..., 12] (rows of 3x4) as what parts them from a camera that stands still, turns times TURNS."""
+    """Cameras [..., 12] (rows of 3x4) as their difference from a still camera, turns times TURNS."""
     still = torch.eye(3, 4, device=camera.device).flatten()
     scale = torch.tensor([TURNS, TURNS, TURNS, 1.0] * 3, device=camera.device)
     return (camera.float() - still) * scale

@@ -73,6 +73,7 @@ def drawing(block: Block) -> Drawing:
     left, right = min(values) - 4, max(values) + 4
 
     def at(value: float | None) -> float | None:
+        """Where a score lies on the bar, px."""
         return None if value is None else round((value - left) / (right - left) * BAR_WIDTH, 1)
 
     marks = tuple(

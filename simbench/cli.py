@@ -52,6 +52,7 @@ def _through_hydra(arguments: Sequence[str], resume: str) -> int:
     # Hydra ignores what a job returns, and a job that exits would end a sweep at its first.
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(config: DictConfig) -> None:
+        """What Hydra runs with the composed configuration."""
         outcomes.append(_job(config, resume))
 
     register()
@@ -117,6 +118,7 @@ def _terminated_by_signal() -> Iterator[None]:
     """SIGTERM raises Terminated in the main thread, so that every `finally` runs."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        """Signal handler: raises Terminated."""
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)

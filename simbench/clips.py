@@ -86,6 +86,7 @@ def choose(measured: Measured, outcomes: Sequence[Outcome], count: int) -> list[
     rows = [r for part in measured.rows.values() for r in part if r.role == "subject" and r.sample == 0]
 
     def badness(row: Row) -> tuple[bool, float, str]:
+        """Sorts what was not scored first, then what is farthest from the oracle."""
         return (row.status == "ok", -apart.get((row.case, 0), 0.0), row.case)
 
     worst = sorted(rows, key=badness)[:count]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 EXPOSURES = ("zero-shot", "worlds-train", "unknown")
-"""Whether a generator was trained on these worlds."""
+"""What a generator has seen of these worlds: nothing; it was trained or tuned on them; nobody says."""
 
 MODES = ("all", "plan", "generate", "score", "export", "list")
 

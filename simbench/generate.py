@@ -217,6 +217,7 @@ def generate(
     failures = Failures()
 
     def take(new: Sequence[Outcome]) -> bool:
+        """Note new outcomes; whether the rest is hopeless."""
         for outcome in new:
             outcomes.append(outcome)
             failures.add(outcome)

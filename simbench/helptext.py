@@ -30,7 +30,7 @@ Who answers
   anchors=all         oracle, observer and baselines beside it, or none
   cheats=none         scripted bad models beside it: all, or names by comma
   label=              what to call it in the table
-  exposure=           was it trained on these worlds: zero-shot, worlds-train or unknown
+  exposure=           has it seen these worlds: zero-shot, worlds-train (trained or tuned on them) or unknown
 How
   mode=all            plan, generate, score, export (conditions out), list
   out=                results                                       (default outputs/DATE/TIME)

@@ -105,6 +105,7 @@ class Permanence:
         window = expect(truth, window)
 
         def score(video: Video) -> Measures:
+            """Measures of one video against the prepared references."""
             known = np.array_equal(video.frames, shown)
             second = truth if known else NearestReader(bench, read(bench, video.frames, self.context))
             return {**measure(truth.video, second, window), "drift": second.video.drift}

@@ -149,6 +149,7 @@ def _generator(name: str) -> Reference:
     generator = assemble.load(node)
 
     def make(case: Case) -> Any:
+        """The generator's clip of a case."""
         return generator([case.condition], [case.world_seed])[0]
 
     return make
@@ -174,6 +175,7 @@ def _nuisance(suite: Suite, case: Case) -> Mapping[str, Reference]:
     clean = suite.oracle(case)
 
     def spoilt(change: Callable[..., Any]) -> Reference:
+        """The reference that shows the clean clip through one nuisance."""
         return lambda _: Video(change(clean.frames), setting.fps)
 
     found = nuisances(diameter, min(setting.width, setting.height), setting.fps)

@@ -73,17 +73,16 @@ def long_functions(tree: ast.AST, limit: int) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{node.name} is {size} lines"
 
 
-def undocumented(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Public functions, classes and methods without a docstring."""
-    for node in tree.body:
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        inner = node.body if isinstance(node, ast.ClassDef) else []
-        methods = [n for n in inner if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-        for thing in (node, *methods):
-            public = not thing.name.startswith("_") and not node.name.startswith("_")
-            if public and ast.get_docstring(thing) is None:
-                yield thing.lineno, thing.name
+def undocumented(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Functions, classes and methods without a docstring that are not private, inside functions too."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            private = node.name.startswith("_")
+            if not private and ast.get_docstring(node) is None:
+                yield node.lineno, node.name
+            if private and isinstance(node, ast.ClassDef):
+                continue
+        yield from undocumented(node)
 
 
 def asserts(function: ast.FunctionDef) -> bool:
@@ -164,6 +163,7 @@ def test_licence_is_apache_2() -> None:
         ("np.load(p, allow_pickle=True)\n", unsafe_calls),
         ("subprocess.run('ls', shell=True)\n", unsafe_calls),
         ("def f():\n    pass\n", undocumented),
+        ("def _f():\n    def g():\n        pass\n", undocumented),
         ("class C:\n    '''Doc.'''\n    def m(self):\n        pass\n", undocumented),
     ],
 )

@@ -74,9 +74,9 @@ def _register(
         flat = slope.reshape(-1, 2)
         error = (moved * free - matte).reshape(-1)
         step = np.linalg.solve(flat.T @ flat + pull, flat.T @ error)
-        step = np.clip(step, -0.8, 0.8)
+        step = np.minimum(np.maximum(step, -0.8), 0.8)
         offset = offset + step
-        if np.abs(step).max() < 1e-3:
+        if max(abs(step[0]), abs(step[1])) < 1e-3:
             break
     return offset
 
@@ -207,5 +207,5 @@ def _forecast(
         across = np.ones((3, 1)) if abs(velocity[0]) > abs(velocity[1]) else np.ones((1, 3))
         stuck |= ndimage.binary_dilation(own[layer.shown >= CUT].all(axis=0), across) & here.all(axis=0)
         if np.hypot(*velocity) > 0:
-            paths.append(Swept(here.any(axis=0), velocity))
+            paths.append(Swept(np.asarray(here.any(axis=0)), velocity))
     return covered, inks, paths, stuck

@@ -57,7 +57,8 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
     shown = frames.reshape(-1, 3)[at]
     for c in range(3):
         x, y = rendered[:, c] / 255.0, shown[:, c]
-        degree = 2 if np.ptp(np.percentile(x, (2, 98))) > 0.15 else 0
+        low, high = np.sort(x)[[len(x) // 50, -1 - len(x) // 50]]
+        degree = 2 if high - low > 0.15 else 0
         weight = np.ones_like(x)
         off = y - x * 255.0
         design = np.stack([x**k for k in range(degree + 1)], axis=1)
@@ -101,7 +102,7 @@ def _shades(pixels: np.ndarray, count: int) -> np.ndarray:
     centre = pixels.mean(axis=0)
     _, _, axes = np.linalg.svd(pixels - centre, full_matrices=False)
     order = np.argsort((pixels - centre) @ axes[0])
-    return np.stack([np.median(pixels[part], axis=0) for part in np.array_split(order, count)])
+    return np.stack([median(pixels[part], axis=0) for part in np.array_split(order, count)])
 
 
 def _noise(difference: np.ndarray) -> float:
@@ -115,6 +116,7 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
     """
     count, shades = palette.colours.shape[:2]
     difference = frames - plate
+    size = squared(difference)
     tolerance = max(40.0, 3.5 * _noise(difference))
     best = np.full(frames.shape[:3], tolerance, np.float32)
     owner = np.full(frames.shape[:3], -1, np.int16)
@@ -127,12 +129,17 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
                 continue
             direction = palette.colours[i, j] - plate
             power = np.maximum(squared(direction), 1.0)
-            share = np.clip(channel_sum(difference * direction) / power, 0.0, 1.05)
-            left = np.sqrt(squared(difference - share[..., None] * direction))
+            # A share above 0.2 needs a difference of more than 0.2 of the direction (Cauchy and Schwarz).
+            at = np.nonzero(valid & (size > 0.039 * power))
+            off = difference[at]
+            along = np.broadcast_to(direction, difference.shape)[at]
+            share = np.clip(channel_sum(off * along) / np.broadcast_to(power, size.shape)[at], 0.0, 1.05)
+            left = np.sqrt(squared(off - share[..., None] * along))
             # A full match beats a faint mixture that explains the pixel as well.
             cost = left + 6.0 * (1.0 - np.minimum(share, 1.0))
-            take = (cost < best) & (share > 0.2) & valid
-            best[take], owner[take], alpha[take] = cost[take], i, share[take]
+            take = (cost < best[at]) & (share > 0.2)
+            at = tuple(axis[take] for axis in at)
+            best[at], owner[at], alpha[at] = cost[take], i, share[take]
     return np.stack([np.where(owner == i, np.minimum(alpha, 1.0), 0.0) for i in range(count)])
 
 

@@ -93,7 +93,7 @@ def field(plate: np.ndarray, sprite: Sprite, seen: np.ndarray) -> Field:
     for c in range(3):
         energy -= 2 * _correlate(seen_plate[..., c], square * core.colour[..., c])
     share = _correlate(seen, core.cover) / max(float(core.cover.sum()), 1e-6)
-    able = (share > 0.35) & (energy > 0.1 * _full_energy(sprite, plate))
+    able = (share > 0.35) & (energy > 0.1 * full_energy(sprite, plate))
     return Field(energy, able, core.cover, np.moveaxis(core.cover[..., None] * core.colour, -1, 0))
 
 
@@ -120,18 +120,18 @@ def search(frame: np.ndarray, plate: np.ndarray, seen: np.ndarray, ground: Field
     return Hypotheses(explained.astype(np.float32), ground.energy)
 
 
-def hopeless(frame: np.ndarray, plate: np.ndarray, sprite: Sprite, explained: float) -> bool:
-    """Is the frame so near to the plate that no placement can explain that much of the sprite's energy?
+def hopeless(frame: np.ndarray, plate: np.ndarray, energy: float, explained: float) -> bool:
+    """Is the frame so near to the plate that no placement can explain that much of a sprite's full `energy`?
 
     explained = e needs 2 d.Q >= (1 + e) |Q|^2, so |d| >= (1 + e) |Q| / 2 by Cauchy and Schwarz, and
     `search` looks at no |Q|^2 below a tenth of the whole.
     """
     off = (frame - plate).reshape(-1)
     distance = float(off @ off)
-    return distance < 0.1 * _full_energy(sprite, plate) * (1.0 + explained) ** 2 / 4.0
+    return distance < 0.1 * energy * (1.0 + explained) ** 2 / 4.0
 
 
-def _full_energy(sprite: Sprite, plate: np.ndarray) -> float:
+def full_energy(sprite: Sprite, plate: np.ndarray) -> float:
     """|Q|^2 of a sprite in full view on the plate's mean colour."""
     off = sprite.colour - plate.mean(axis=(0, 1))
     return float((sprite.cover**2 * squared(off)).sum())

@@ -31,6 +31,7 @@ class NearestReader:
     def __init__(self, bench: Bench, video: Reading) -> None:
         self.bench, self.video = bench, video
         self._fields: dict[tuple[int, int, bool], Field] = {}
+        self._energies: dict[tuple[int, int], float] = {}
         self._ys, self._xs = np.mgrid[: bench.truth.shape[1], : bench.truth.shape[2]]
 
     def returns(self, frames: tuple[int, ...], index: int) -> bool:
@@ -74,7 +75,7 @@ class NearestReader:
         view, ground, sprites, free = self._view(index, frame)
         name = self.bench.layout.lanes[index].shape
         own = {name: sprites[name]}
-        if hypotheses.hopeless(view, ground, own[name], SOMEWHERE):
+        if hypotheses.hopeless(view, ground, self._energy(index, frame), SOMEWHERE):
             return False
         for front in (False, True):
             seen = self._seen(frame, front)
@@ -94,7 +95,7 @@ class NearestReader:
         view, ground, sprites, free = self._view(index, frame)
         seen = self._seen(frame, front=False)
         own = self.bench.layout.lanes[index].shape
-        if hypotheses.hopeless(view, ground, sprites[own], LIKELY):
+        if hypotheses.hopeless(view, ground, self._energy(index, frame), LIKELY):
             return None
         searched = hypotheses.search(view, ground, seen, self._field(index, frame, front=False))
         likely = self._reach(index, frame) & (searched.explained > LIKELY)
@@ -110,7 +111,7 @@ class NearestReader:
         rivals = {**itself, **hypotheses.refine(view, ground, others, *spot)}
         here = rivals[own].image
         rest = np.where(free[..., None], view, here)
-        if hypotheses.hopeless(rest, here, sprites[own], TWIN):
+        if hypotheses.hopeless(rest, here, hypotheses.full_energy(sprites[own], here), TWIN):
             return rivals
         field = hypotheses.field(here, sprites[own], seen)
         twin = hypotheses.search(rest, here, seen, field).explained
@@ -130,6 +131,14 @@ class NearestReader:
         """Where an object would be seen behind the screen, or in front of it: everywhere."""
         behind = self.bench.at(self.bench.seen, frame)
         return np.ones_like(behind) if front else behind
+
+    def _energy(self, index: int, frame: int) -> float:
+        """The full energy of an object's own look on the plate."""
+        key = (index, min(frame, len(self.video.plate) - 1))
+        if key not in self._energies:
+            look = self.video.sprites[index][self.bench.layout.lanes[index].shape]
+            self._energies[key] = hypotheses.full_energy(look, self.bench.at(self.video.plate, frame))
+        return self._energies[key]
 
     def _field(self, index: int, frame: int, front: bool) -> Field:
         """The search field of an object's own look, one for all frames of a still stage."""

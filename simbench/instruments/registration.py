@@ -163,6 +163,7 @@ def _keep_better(video: np.ndarray, aligned: np.ndarray, plate: np.ndarray, shif
     edges = _edges(plate)
 
     def distance(frames: np.ndarray) -> np.ndarray:
+        """Mean distance [T] at the plate's edges, brightness aside, outliers capped."""
         off = (frames - plate)[:, edges]
         off = np.abs(off - median(off)[:, None])
         return np.minimum(off, 40.0).mean(axis=1)

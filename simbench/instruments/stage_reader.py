@@ -86,11 +86,13 @@ def find_object(
     start = np.array([float((share[0] * xs).sum() / total), float((share[0] * ys).sum() / total), 0.0, 0.0])
 
     def cost(track: np.ndarray, outline: np.ndarray, frames: int) -> float:
+        """Squared distance of the outline on a track to the coverage of the first frames."""
         path = [(track[0] + track[2] * t / fps, track[1] + track[3] * t / fps) for t in range(frames)]
         off = (paste(outline, path, share.shape[1:]) - share[:frames]) ** 2 * seen[:frames]
         return sum(off.reshape(frames, -1).sum(axis=1).tolist())
 
     def shape_cost(shape: str) -> float:
+        """The least of that for a shape in the first frame."""
         steps = [(dx, dy) for dx in (-0.5, 0.0, 0.5) for dy in (-0.5, 0.0, 0.5)]
         outline = silhouette(shape, diameter)
         return min(cost(start + np.array([dx, dy, 0.0, 0.0]), outline, 1) for dx, dy in steps)

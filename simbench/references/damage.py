@@ -87,6 +87,7 @@ def place(layout: Layout, setting: Setting, context: int, seed: int, strength: f
     last = (setting.frames - 1) / setting.fps
 
     def scene_of(out: Hashable) -> Scene:
+        """The stage with those lanes moved off that are drawn so."""
         assert isinstance(out, tuple)
         lanes = []
         for lane, moved in zip(layout.lanes, out, strict=True):
@@ -117,6 +118,7 @@ def delay(layout: Layout, setting: Setting, context: int, seed: int, strength: f
     waits = [tuple(float(min(max(t - hide, 0.0), strength)) for hide in hides) for t in times]
 
     def scene_of(wait: Hashable) -> Scene:
+        """The stage with each lane late by its own seconds."""
         assert isinstance(wait, tuple)
         pairs = zip(layout.lanes, wait, strict=True)
         return _with_lanes(
@@ -146,9 +148,11 @@ def growth(layout: Layout, setting: Setting, context: int, seed: int, strength: 
     scene = occluder.stage(layout)
 
     def scene_of(out: Hashable) -> Scene:
+        """The stage with those movers grown that are drawn so."""
         assert isinstance(out, tuple)
 
         def grown(index: int, size: Curve) -> Curve:
+            """The size of a mover, larger if it is drawn so."""
             factor = 1.0 + strength if out[index] else 1.0
             return Curve(size.times, tuple(tuple(factor * v for v in value) for value in size.values))
 
@@ -200,6 +204,7 @@ def reference(kind: Kind, strength: float, setting: Setting, context: int) -> Re
     """Damage of one kind and strength as a reference of a suite."""
 
     def make(case: Case) -> Video:
+        """The damaged clip of a case."""
         layout = occluder.from_facts(case.truth.facts["layout"])
         return Video(kind.damage(layout, setting, context, case.world_seed, strength), setting.fps)
 

@@ -67,6 +67,7 @@ def colour_swap(layout: Layout, setting: Setting, context: int, seed: int) -> np
     spare = [name for name in names if name not in used]
 
     def change(i: int, lane: Lane) -> Lane:
+        """A lane in another colour."""
         other = used[(i + 1) % len(used)] if len(used) > 1 else spare[seed % len(spare)]
         return dataclasses.replace(lane, colour=other)
 
@@ -78,6 +79,7 @@ def shape_swap(layout: Layout, setting: Setting, context: int, seed: int) -> np.
     shapes = occluder.SHAPES
 
     def change(i: int, lane: Lane) -> Lane:
+        """A lane with another shape."""
         return dataclasses.replace(lane, shape=shapes[(shapes.index(lane.shape) + 1 + seed % 2) % 3])
 
     return _after(layout, setting, context, _relane(layout, change))
@@ -87,6 +89,7 @@ def teleport(layout: Layout, setting: Setting, context: int, seed: int) -> np.nd
     """Comes out at another height."""
 
     def change(i: int, lane: Lane) -> Lane:
+        """A lane at another height."""
         step = 1.5 * layout.diameter
         return dataclasses.replace(lane, v=lane.v - step if lane.v > 0 else lane.v + step)
 
@@ -97,6 +100,7 @@ def duplicate(layout: Layout, setting: Setting, context: int, seed: int) -> np.n
     """Comes out twice."""
 
     def copy(lane: Lane) -> Lane:
+        """A second lane beside one."""
         step = 1.3 * layout.diameter
         return dataclasses.replace(lane, v=lane.v - step if lane.v > 0 else lane.v + step)
 
@@ -123,6 +127,7 @@ def posterior_mean(layout: Layout, setting: Setting, context: int, seed: int) ->
     for factor in (0.6, 0.8, 1.0, 1.25, 1.6):
 
         def change(i: int, lane: Lane, factor: float = factor) -> Lane:
+            """A lane at another speed from the moment of hiding on."""
             when = start / setting.fps
             u = lane.u + lane.du * when * (1 - factor)
             v = lane.v + lane.dv * when * (1 - factor)
@@ -218,6 +223,7 @@ def bounce_back(layout: Layout, setting: Setting, context: int, seed: int) -> np
     when = (_hidden_frame(layout, setting, context)) / setting.fps
 
     def change(i: int, lane: Lane) -> Lane:
+        """A lane that turns round behind the screen."""
         u, v = lane.u + 2 * lane.du * when, lane.v + 2 * lane.dv * when
         return dataclasses.replace(lane, u=u, v=v, du=-lane.du, dv=-lane.dv)
 
@@ -275,6 +281,7 @@ def reference(edit: Edit, setting: Setting, context: int) -> Reference:
     """An edit as a reference of a suite."""
 
     def make(case: Case) -> Video:
+        """The cheat's clip of a case."""
         layout = occluder.from_facts(case.truth.facts["layout"])
         return Video(edit(layout, setting, context, case.world_seed), setting.fps)
 

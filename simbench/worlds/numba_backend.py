@@ -45,6 +45,7 @@ def render(
     once = depth[: kept if samples == 1 else 0], ids[: kept if samples == 1 else 0]
 
     def colour(windows: np.ndarray, hits: np.ndarray, shades: np.ndarray, a: int, b: int) -> None:
+        """Colours of frames a to b."""
         us, vs, lit = fine.us, fine.vs, (hits, shades)
         kernel.draw(
             tb.bodies, tb.frames, edits, frames, windows, a, b, us, vs, samples, pitch, *lit, rgb, *once
@@ -60,6 +61,7 @@ def render(
     parts = still.windows(moving, (single,), width, height, 1)
 
     def facts(windows: np.ndarray, hits: np.ndarray, a: int, b: int) -> None:
+        """Depth and ids of frames a to b."""
         kernel.probe(tb.bodies, edits, frames, windows, a, b, us, vs, hits, depth, ids)
 
     _cover(facts, parts, moving, (single,), (depth, ids), threads)

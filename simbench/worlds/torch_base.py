@@ -81,6 +81,7 @@ def batch(clip: CompiledClip, chosen: list[int], device: torch.device) -> Batch:
     tb = clip.tables
 
     def load(table: np.ndarray) -> dict[str, torch.Tensor]:
+        """The columns of a table on the device."""
         out = {}
         for name in table.dtype.names or ():
             column = np.ascontiguousarray(table[name][chosen])

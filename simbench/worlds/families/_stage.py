@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.scene import Body, Camera, Curve, Light, Material, Segment, Vec, constant
 
@@ -22,6 +23,16 @@ class Stage:
     rng: random.Random
     look: str
     split: str
+
+    def chosen(self, option: str, value: str, among: Sequence[str]) -> str:
+        """`value` of an option, or one of `among` for "any"; UserError for any other value.
+
+        It is drawn either way, so that the rest of the scene stays the same.
+        """
+        drawn = self.rng.choice(among)
+        if value != "any" and value not in among:
+            raise UserError(f"{option}={value} is unknown; use any or one of {', '.join(among)}")
+        return drawn if value == "any" else value
 
     def light(self, fog: float = 0.0) -> Light:
         """Sun from a random high side with sky and shadow; in look plain ambient only."""

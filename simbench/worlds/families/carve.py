@@ -56,16 +56,14 @@ def build(
     solid: str = "any",
 ) -> Scene:
     """A solid (ball, cube, cylinder or any) bitten 2 to 6 times, or `bites` times."""
-    if solid != "any" and solid not in SOLIDS:
-        raise UserError(f"solid={solid} is unknown; use any or one of {', '.join(SOLIDS)}")
     if bites is not None and not 1 <= bites <= 8:
         raise UserError(f"bites={bites} is out of range; use 1 to 8")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
-    drawn = rng.choice(SOLIDS)
+    kind = stage.chosen("solid", solid, SOLIDS)
     count = 2 + round(4 * difficulty) if bites is None else bites
     hue, other, *rest_hues = palette.pick_colours(rng, 6, split)
-    body = _solid(stage, drawn if solid == "any" else solid, hue)
+    body = _solid(stage, kind, hue)
     heart = body.motion[0].position
     side = rng.choice((-1.0, 1.0))
     tool = Tool(rng.uniform(0.3, 0.36), 0.24, _direction(side * 78.0, 38.0), 0.55, 0.06)
@@ -113,6 +111,7 @@ def _camera(rng: random.Random, side: float, sweep: float, height: float, durati
     level, reach = rng.uniform(2.1, 2.6), rng.uniform(4.6, 5.1)
 
     def eye(time: float) -> Vec:
+        """Where the camera is at a time."""
         angle = math.radians(-8.0 * side + sweep * ease(time / duration))
         return (reach * math.sin(angle), level, reach * math.cos(angle))
 
@@ -153,6 +152,7 @@ def _props(stage: Stage, side: float, hues: list[str]) -> list[Body]:
         things.append(stage.thing(f"{shape.name}-{i}", hue, rng.uniform(0.15, 0.2), shape))
 
     def spot(chance: random.Random) -> tuple[float, float]:
+        """A random place on the table beside the solid."""
         a = math.radians(-side * chance.uniform(15.0, 150.0))
         far = chance.uniform(1.08, 1.32)
         return far * math.sin(a), far * math.cos(a)

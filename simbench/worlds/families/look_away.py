@@ -34,11 +34,13 @@ def build(
     height = rng.uniform(1.35, 1.65)
 
     def yaw(time: float) -> float:
+        """The camera's heading at a time, radians."""
         share = time / duration
         gone = ease((share - LEAVE) / (GONE - LEAVE)) - ease((share - RETURN) / (BACK - RETURN))
         return math.radians(heading + turn * gone)
 
     def target(time: float) -> Vec:
+        """Where the camera looks at a time."""
         a = yaw(time)
         return (-math.sin(a), height - 0.2, -math.cos(a))
 
@@ -78,6 +80,7 @@ def _landmarks(stage: Stage, count: int) -> list[Body]:
         def spot(
             chance: random.Random, sector: float = sector, near: bool = i % 2 == 0
         ) -> tuple[float, float]:
+            """A random place in one sector around the camera."""
             bearing = sector + chance.uniform(-0.5, 0.5) * 2.0 * math.pi / count
             far = chance.uniform(2.2, 2.7) if near else chance.uniform(2.9, 3.7)
             return -far * math.sin(bearing), -far * math.cos(bearing)

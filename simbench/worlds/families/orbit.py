@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import random
 
-from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import Stage, ease, filmed, footprint, lie, scatter, stand
 from simbench.worlds.scene import Body, Camera, Scene, Vec
@@ -23,12 +22,9 @@ def build(
     seed: int, duration: float, look: str, difficulty: float, split: str = "train", camera: str = "any"
 ) -> Scene:
     """A still life of 8 to 12 objects. `camera` is orbit, truck, dolly, crane or any."""
-    if camera != "any" and camera not in MOVES:
-        raise UserError(f"camera={camera} is unknown; use any or one of {', '.join(MOVES)}")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
-    drawn = rng.choice(MOVES)
-    move = drawn if camera == "any" else camera
+    move = stage.chosen("camera", camera, MOVES)
     side = rng.choice((-1.0, 1.0))
     objects = _still_life(stage, 8 + round(4 * difficulty))
     filming, amount = _film(rng, move, side, duration, difficulty)
@@ -102,6 +98,7 @@ def _film(
     length = 1.6 + 1.6 * difficulty
 
     def pose(time: float) -> tuple[Vec, Vec]:
+        """Eye and target of the camera at a time."""
         share = turn * (ease(time / duration) - 0.5)
         angle = middle + (sweep * share if move == "orbit" else 0.0)
         radius = reach + (length * share * 0.8 if move == "dolly" else 0.0)

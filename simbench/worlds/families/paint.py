@@ -10,7 +10,6 @@ import math
 import random
 from itertools import pairwise
 
-from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import (
     Stage,
@@ -36,12 +35,9 @@ def build(
     seed: int, duration: float, look: str, difficulty: float, split: str = "train", stroke: str = "any"
 ) -> Scene:
     """A wall of 7 x 2.6 m and one stroke: wave, zigzag, arch, loop or any."""
-    if stroke != "any" and stroke not in STROKES:
-        raise UserError(f"stroke={stroke} is unknown; use any or one of {', '.join(STROKES)}")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
-    drawn = rng.choice(STROKES)
-    kind = drawn if stroke == "any" else stroke
+    kind = stage.chosen("stroke", stroke, STROKES)
     hues = palette.pick_colours(rng, 6 if split != "test" else 4, split)
     wall = stage.wall(
         "wall", (0.0, HIGH, -THICK), (WIDE, HIGH, THICK), rng.choice(_makes(split)), stage.muted("sand")
@@ -58,6 +54,7 @@ def build(
     sweep = turn * math.radians(26.0 + 26.0 * difficulty)
 
     def eye(time: float) -> Vec:
+        """Where the camera is at a time."""
         angle = sweep * (ease(time / duration) - 0.5)
         return (reach * math.sin(angle), height, reach * math.cos(angle))
 
@@ -107,6 +104,7 @@ def _stroke(rng: random.Random, kind: str, duration: float, difficulty: float) -
     flip = rng.choice((-1.0, 1.0))
 
     def point(s: float) -> tuple[float, float]:
+        """The stroke's place on the wall at a share of its length."""
         u, angle = half * (2.0 * s - 1.0), 2.0 * math.pi * turns * s + phase
         if kind == "wave":
             return u, swing * math.sin(angle)
@@ -164,6 +162,7 @@ def _brush(stage: Stage, colour: Vec, radius: float, tip: Motion) -> tuple[Body,
         hairs, wood = palette.surface(colour), palette.surface((0.72, 0.50, 0.28), specular=0.3)
 
     def carried(away: Vec, turn: Vec = (0.0, 0.0, 0.0)) -> Motion:
+        """The brush's path, moved by an offset and turned."""
         return tuple(
             Segment(
                 s.start,
@@ -206,6 +205,7 @@ def _props(stage: Stage, hues: list[str]) -> list[Body]:
         things.append(stage.thing(f"{shape.name}-{i}", hue, rng.uniform(0.2, 0.3), shape))
 
     def spot(chance: random.Random) -> tuple[float, float]:
+        """A random place on the ground before the wall."""
         return chance.choice((-1.0, 1.0)) * chance.uniform(0.7, 2.0), chance.uniform(1.2, 1.9)
 
     places = scatter(rng, [footprint(t) for t in things], spot, 0.1)
