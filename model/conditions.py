@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from model.config import DiTConfig
 from model.layers import Linear, waves
 
+TURNS = 8.0
+"""Makes a turn of a few degrees a number near 1: as it comes, its sine hides beside the ones of no turn."""
+
 DISTANCES = 4
 """Octaves of the distance to the nearest context frame."""
 
@@ -42,6 +45,13 @@ class FrameMLP(nn.Module):
         return torch.where(given, made, self.absent)
 
 
+def from_still(camera: Tensor) -> Tensor:
+    """Cameras [..., 12], rows of a 3x4, as what parts them from one that stands still; turns times TURNS."""
+    still = torch.eye(3, 4, device=camera.device).flatten()
+    scale = torch.tensor([TURNS, TURNS, TURNS, 1.0] * 3, device=camera.device)
+    return (camera.float() - still) * scale
+
+
 class Conditions(nn.Module):
     """What is known of a frame beside its latents, as one vector: level, rate, size, context, commands."""
 
@@ -60,6 +70,8 @@ class Conditions(nn.Module):
         """Condition [..., D] in fp32 of level [...], counted in thousandths, and facts [..., FACTS]."""
         made = self.level_down(F.silu(self.level_up(waves(1000 * level, self.width))))
         made = made + self.facts_down(F.silu(self.facts_up(facts)))
+        if camera is not None and self.camera is not None:
+            camera = from_still(camera)
         for name, part, values in (("actions", self.actions, actions), ("camera", self.camera, camera)):
             if part is not None:
                 made = made + part(values)
@@ -71,8 +83,8 @@ class Conditions(nn.Module):
 def by_latent(values: Tensor, temporal: int) -> Tensor:
     """Values [B, T, A] per video frame as [B, F, temporal, A] per latent frame.
 
-    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind zeros; the last value is repeated where
-    T - 1 is no multiple.
+    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind zeros;
+    the last value is repeated where T - 1 is no multiple.
     """
     before = values.new_zeros(values.shape[0], temporal - 1, values.shape[2])
     missing = -(values.shape[1] - 1) % temporal
