@@ -12,7 +12,7 @@ from model.config import DiTConfig
 from model.layers import Linear, waves
 
 TURNS = 8.0
-"""A turn of a few degrees is a number near 1: as it comes, its sine hides beside the ones of no turn."""
+"""Makes a turn of a few degrees a number near 1: as it comes, its sine hides beside the ones of no turn."""
 
 DISTANCES = 4
 """Octaves of the distance to the nearest context frame."""
@@ -46,7 +46,7 @@ class FrameMLP(nn.Module):
 
 
 def from_still(camera: Tensor) -> Tensor:
-    """Cameras [..., 12] (rows of 3x4) as their difference from a still camera, turns times TURNS."""
+    """Cameras [..., 12], rows of a 3x4, as what parts them from one that stands still; turns times TURNS."""
     still = torch.eye(3, 4, device=camera.device).flatten()
     scale = torch.tensor([TURNS, TURNS, TURNS, 1.0] * 3, device=camera.device)
     return (camera.float() - still) * scale
@@ -83,8 +83,8 @@ class Conditions(nn.Module):
 def by_latent(values: Tensor, temporal: int) -> Tensor:
     """Values [B, T, A] per video frame as [B, F, temporal, A] per latent frame.
 
-    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind
-    zeros; the last value is repeated where T - 1 is no multiple of `temporal`.
+    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind zeros;
+    the last value is repeated where T - 1 is no multiple.
     """
     before = values.new_zeros(values.shape[0], temporal - 1, values.shape[2])
     missing = -(values.shape[1] - 1) % temporal

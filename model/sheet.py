@@ -132,7 +132,9 @@ def _case(pipeline: Pipeline, sample: Sample, order: Order) -> np.ndarray:
         rows += pipeline.make([opposite(wish)])
     shown = [row.repeat(order.scale, axis=1).repeat(order.scale, axis=2) for row in rows]
     sheet = contact_sheet(shown, min(order.columns, wish.frames))
-    return _titled(sheet, sample.caption.short)
+    words = sample.caption.short
+    # Who is asked without words is only shown what happens, the last part of a caption.
+    return _titled(sheet, words if pipeline.loaded.text is not None else words.partition(". ")[2])
 
 
 def _titled(sheet: np.ndarray, text: str) -> np.ndarray:

@@ -67,11 +67,12 @@ def _shape(share: np.ndarray, x: float, y: float) -> str:
 
 ASPECTS = {
     "all": lambda things: tuple(things),
-    "count": len,
     "colour": lambda things: sorted(t.colour for t in things),
-    "shape": lambda things: sorted(t.shape for t in things),
-    "side": lambda things: sorted(t.side for t in things),
+    "shape": lambda things: sorted((t.colour, t.shape) for t in things),
+    "side": lambda things: sorted((t.colour, t.side) for t in things),
+    "count": len,
 }
+"""What is compared: shapes and sides of objects are those of the colour that the prompt gives them."""
 
 
 def agreement(wanted: Sequence[list[Thing]], seen: Sequence[list[Thing]], aspect: str) -> tuple[float, float]:

@@ -83,15 +83,16 @@ def test_the_reader_reads_the_truth() -> None:
 
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_words_matter(aspect: str) -> None:
-    """All that the prompt says is found three times as often as what another prompt says, and so are the
-    colours. Count, shape and side have two values or so: there chance alone comes to a half, and what is
-    asked is to be right in four of five."""
+    """What the prompt says is found three times as often as what another prompt says: all of it, the colours,
+    and which shape and side go with which colour. A count alone is one or two, which another prompt says as
+    well every other time: twice as often is all that there could be, and it has to be right in most."""
     wanted = [told(clip.caption.short) for clip in clips("words")]
     own, others = agreement(wanted, [shown(video) for video in spoken()], aspect)
-    if aspect in ("all", "colour"):
-        assert own >= 3 * max(others, 1 / CLIPS), f"{own:.2f} of own prompts, {others:.3f} of others"
+    says = f"{own:.2f} of own prompts, {others:.3f} of others"
+    if aspect == "count":
+        assert own >= 0.75 and own >= 1.4 * others, says
     else:
-        assert own >= 0.8 and own > others, f"{own:.2f} of own prompts, {others:.3f} of others"
+        assert own >= 3 * max(others, 1 / CLIPS), says
 
 
 def test_other_words_fail_the_bar() -> None:

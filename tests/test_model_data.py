@@ -14,6 +14,7 @@ from model.pool import Pool, write_pool
 from model.variety import LEAN, Variety, vary_layout, vary_scene
 from model.worlds import ACTIONS, FIRST_SEED, Mix, draw, draw_scene, named, world_seed
 from simbench.errors import UserError
+from simbench.instruments.teller import LANE
 from simbench.worlds import families, palette
 from simbench.worlds.families import occluder
 from simbench.worlds.scene import Caption, Scene
@@ -216,3 +217,22 @@ def test_mix_is_plain_data() -> None:
     from model.config import from_dict, to_dict
 
     assert from_dict(Mix, to_dict(named("tiny"))) == named("tiny")
+
+
+@pytest.mark.parametrize("index", range(12))
+def test_the_mix_words_shows_all_and_is_told_as_a_test_tells_it(index: int) -> None:
+    scene = draw_scene(named("words"), 0, index)
+    movers = [body for body in scene.bodies if body.role == "mover"]
+    assert {body.role for body in scene.bodies} == {"static", "mover"}
+    told = LANE.findall(scene.caption.short)
+    assert [f"{colour} {shape}" for colour, shape, *_ in told] == [body.name for body in movers]
+    sides = ["right" if body.motion[0].velocity[0] > 0 else "left" for body in movers]
+    assert [side for *_, side in told] == sides
+    assert scene.caption == Caption(scene.caption.short)
+
+
+def test_the_mix_yaw_turns_both_ways_and_as_far_as_asked() -> None:
+    turns = [draw_scene(named("yaw"), 0, i).tags["camera"]["amount"] for i in range(24)]
+    assert all(12.0 <= abs(turn) <= 24.0 for turn in turns)
+    assert min(turns) < 0 < max(turns)
+    assert abs(draw_scene(Mix(("look-away",)), 0, 0).tags["camera"]["amount"]) >= 70.0

@@ -131,6 +131,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("pool out=OUT clips=1 fps=0", "fps=0 is out of range"),
         ("pool out=OUT clips=1 frames=2.5", "frames=2.5 must be of type int"),
         ("pool out=OUT clips=1 variety.board=2", "variety.board=2 is out of range"),
+        ("pool out=OUT clips=1 turn=181", "turn=181 is out of range; use 0 to 180"),
         ("pool out=OUT clips=1 occluder.trials=[1,2]", "not five weights"),
         ("pool out=OUT clips=1 look=grim", "look=grim is unknown"),
         ("pool out=OUT clips=1 mix=big", "mix=big is unknown"),
