@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.words import options
+from model.options import required, words_of
 from simbench.errors import UserError
 
 USAGE = """\
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0 if arguments else 2
     try:
-        order = options(Order, arguments)
+        order = required(Order, words_of(arguments))
         print(halve(Path(order.dir), Path(order.out)))
     except UserError as error:
         print(f"model.halve: {error}", file=sys.stderr)
@@ -45,6 +45,7 @@ def halve(folder: Path, out: Path) -> str:
     import torch
 
     from model.checkpoint import read_model, save_model
+    from model.train_config import portable
     from simbench.files import require_writable
 
     found = read_model(folder)
@@ -57,7 +58,7 @@ def halve(folder: Path, out: Path) -> str:
         parts[part] = {n: t.bfloat16() if t.is_floating_point() else t for n, t in tensors.items()}
     origin = dict(found.provenance) | {"rounded": str(torch.bfloat16).removeprefix("torch.")}
     # Where the run lay on one machine says nothing to anybody else.
-    origin["train"] = {**origin.get("train", {}), "out": ""}
+    origin["train"] = portable(origin["train"])
     save_model(out, found.config, parts, origin)
     size = sum(path.stat().st_size for path in out.iterdir())
     return f"wrote {out}: {size / 1e6:.2f} MB"

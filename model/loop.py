@@ -22,7 +22,7 @@ from model.evaluate import evaluate
 from model.feed import Feed, Place, Stream, even_levels
 from model.items import latent_count
 from model.metrics import Log, Ticker, memory, peak, ticker
-from model.train_config import TrainConfig, changed
+from model.train_config import TrainConfig, changed, portable
 from model.trainer import Trainer
 from model.vae import VAE
 from simbench.errors import UserError
@@ -205,7 +205,7 @@ class Loop:
             "mfu": round(trainer.flops / max(trainer.seconds, 1e-9) / self.peak, 4),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "processes": self.process.world,
-            "train": recipe(config),
+            "train": portable(to_dict(config)),
             "made": provenance(),
         }
 
@@ -217,15 +217,6 @@ class Loop:
                 self.say(f"evaluation failed: {found['failed']}")
             self._write({"evaluation": found})
         self.process.wait()
-
-
-def recipe(config: TrainConfig) -> dict[str, Any]:
-    """The options as they are shipped with weights: folders by their names alone, without where it ran."""
-    told = to_dict(config)
-    del told["out"]
-    for place, key in ((told, "vae"), (told, "init"), (told["data"], "path")):
-        place[key] = Path(place[key]).name
-    return told
 
 
 class Pace:

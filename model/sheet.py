@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.words import options
+from model.options import required, words_of
 from simbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0 if arguments else 2
     try:
-        _run(options(Order, arguments))
+        _run(required(Order, words_of(arguments)))
     except UserError as error:
         print(f"model.sheet: {error}", file=sys.stderr)
         return 2

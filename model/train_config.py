@@ -201,3 +201,11 @@ def _flat(data: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         else:
             found[f"{where}{key}"] = value
     return found
+
+
+def portable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they go with weights: folders by their names alone, without where the run lay."""
+    told = {**options, "out": "", "data": dict(options["data"])}
+    for place, key in ((told, "vae"), (told, "init"), (told["data"], "path")):
+        place[key] = Path(place[key]).name
+    return told
