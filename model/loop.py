@@ -205,7 +205,7 @@ class Loop:
             "mfu": round(trainer.flops / max(trainer.seconds, 1e-9) / self.peak, 4),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "processes": self.process.world,
-            "train": portable(to_dict(config)),
+            "train": to_dict(without_folders(config)),
             "made": provenance(),
         }
 
@@ -242,6 +242,17 @@ class Pace:
             "mfu": flops / seconds / peak,
             "data_wait": waited / seconds,
         }
+
+
+def without_folders(config: TrainConfig) -> TrainConfig:
+    """The options with the names of files and folders alone: a model that is given away knows no machine."""
+
+    def name(path: str) -> str:
+        return Path(path).name
+
+    data = dataclasses.replace(config.data, path=name(config.data.path))
+    out, vae, init = (name(path) for path in (config.out, config.vae, config.init))
+    return dataclasses.replace(config, data=data, out=out, vae=vae, init=init)
 
 
 def crossed(before: float, after: float, every: float) -> bool:

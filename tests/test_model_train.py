@@ -103,6 +103,7 @@ def test_it_learns_and_exports_what_it_averaged(tmp_path: Path) -> None:
     origin = model.provenance
     assert origin["steps"] == 60 and origin["clips"] == 240 and origin["tflop"] > 0 and origin["mfu"] > 0
     assert torch.equal(model.vae.mean, loop.trainer.vae.mean)
+    assert str(tmp_path) not in (tmp_path / "model" / "config.json").read_text()
 
 
 def test_a_line_of_metrics_says_all_there_is_to_know(tmp_path: Path) -> None:
