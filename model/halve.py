@@ -45,7 +45,8 @@ def halve(folder: Path, out: Path) -> str:
     import torch
 
     from model.checkpoint import read_model, save_model
-    from model.train_config import portable
+    from model.config import from_dict, to_dict
+    from model.train_config import TrainConfig, without_folders
     from simbench.files import require_writable
 
     found = read_model(folder)
@@ -58,7 +59,8 @@ def halve(folder: Path, out: Path) -> str:
         parts[part] = {n: t.bfloat16() if t.is_floating_point() else t for n, t in tensors.items()}
     origin = dict(found.provenance) | {"rounded": str(torch.bfloat16).removeprefix("torch.")}
     # Where the run lay on one machine says nothing to anybody else.
-    origin["train"] = portable(origin["train"])
+    if "train" in origin:
+        origin["train"] = to_dict(without_folders(from_dict(TrainConfig, origin["train"])))
     save_model(out, found.config, parts, origin)
     size = sum(path.stat().st_size for path in out.iterdir())
     return f"wrote {out}: {size / 1e6:.2f} MB"

@@ -22,7 +22,7 @@ from model.evaluate import evaluate
 from model.feed import Feed, Place, Stream, even_levels
 from model.items import latent_count
 from model.metrics import Log, Ticker, memory, peak, ticker
-from model.train_config import TrainConfig, changed, portable
+from model.train_config import TrainConfig, changed, without_folders
 from model.trainer import Trainer
 from model.vae import VAE
 from simbench.errors import UserError
@@ -242,17 +242,6 @@ class Pace:
             "mfu": flops / seconds / peak,
             "data_wait": waited / seconds,
         }
-
-
-def without_folders(config: TrainConfig) -> TrainConfig:
-    """The options with the names of files and folders alone: a model that is given away knows no machine."""
-
-    def name(path: str) -> str:
-        return Path(path).name
-
-    data = dataclasses.replace(config.data, path=name(config.data.path))
-    out, vae, init = (name(path) for path in (config.out, config.vae, config.init))
-    return dataclasses.replace(config, data=data, out=out, vae=vae, init=init)
 
 
 def crossed(before: float, after: float, every: float) -> bool:

@@ -203,9 +203,12 @@ def _flat(data: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     return found
 
 
-def portable(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they go with weights: folders by their names alone, without where the run lay."""
-    told = {**options, "out": "", "data": dict(options["data"])}
-    for place, key in ((told, "vae"), (told, "init"), (told["data"], "path")):
-        place[key] = Path(place[key]).name
-    return told
+def without_folders(config: TrainConfig) -> TrainConfig:
+    """The options with the names of files and folders alone: a model that is given away knows no machine."""
+
+    def name(path: str) -> str:
+        return Path(path).name
+
+    data = dataclasses.replace(config.data, path=name(config.data.path))
+    out, vae, init = (name(path) for path in (config.out, config.vae, config.init))
+    return dataclasses.replace(config, data=data, out=out, vae=vae, init=init)
