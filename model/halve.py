@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.options import required, words_of
 from simbench.errors import UserError
 
 USAGE = """\
@@ -22,8 +21,8 @@ Write a trained model with its transformer and text rounded to bfloat16; reading
 class Order:
     """What one call asks for."""
 
-    dir: str
-    out: str
+    dir: str = ""
+    out: str = ""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,7 +31,12 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0 if arguments else 2
     try:
-        order = required(Order, words_of(arguments))
+        from model.options import build, words_of
+
+        order = build(Order, words_of(arguments), {})
+        for name in ("dir", "out"):
+            if not getattr(order, name):
+                raise UserError(f"{name}= is missing; name a folder")
         print(halve(Path(order.dir), Path(order.out)))
     except UserError as error:
         print(f"model.halve: {error}", file=sys.stderr)

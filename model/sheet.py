@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.options import required, words_of
 from simbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,9 +37,9 @@ the opposite one.
 class Order:
     """What one call asks for; see USAGE."""
 
-    mix: str
-    dir: str
-    out: str
+    mix: str = ""
+    dir: str = ""
+    out: str = ""
     given: int = 1
     cases: int = 6
     first: int = 0
@@ -58,7 +57,9 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0 if arguments else 2
     try:
-        _run(required(Order, words_of(arguments)))
+        from model.options import build, words_of
+
+        _run(build(Order, words_of(arguments), {}))
     except UserError as error:
         print(f"model.sheet: {error}", file=sys.stderr)
         return 2
@@ -75,6 +76,9 @@ def _run(order: Order) -> None:
     from simbench.files import require_writable
     from simbench.worlds.sheet import write_png
 
+    for name in ("mix", "dir", "out"):
+        if not getattr(order, name):
+            raise UserError(f"{name}= is missing; see python -m model.sheet --help")
     for name in ("cases", "steps", "columns", "scale"):
         if getattr(order, name) < 1:
             raise UserError(f"{name}={getattr(order, name)} must be 1 or more")

@@ -54,13 +54,11 @@ def _centre(share: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _shape(share: np.ndarray, x: float, y: float) -> str:
-    steps = [(dx, dy) for dx in (-0.5, 0.0, 0.5) for dy in (-0.5, 0.0, 0.5)]
+    near = [(x + dx, y + dy) for dx in (-0.5, 0.0, 0.5) for dy in (-0.5, 0.0, 0.5)]
 
     def off(shape: str) -> float:
-        outline = silhouette(shape, DIAMETER)
-        return min(
-            float(((paste(outline, x + dx, y + dy, share.shape) - share) ** 2).sum()) for dx, dy in steps
-        )
+        placed = paste(silhouette(shape, DIAMETER), near, share.shape)
+        return float(((placed - share) ** 2).sum(axis=(1, 2)).min())
 
     return min(occluder.SHAPES, key=off)
 

@@ -46,6 +46,7 @@ def test_a_sheet_shows_truth_model_and_the_opposite_turn(
         (["given=0"], "this model has no text, and no frame is given"),
         (["dir=nowhere"], "checkpoint nowhere does not exist"),
         (["guidence=2"], "did you mean guidance?"),
+        (["mix="], "mix= is missing; see python -m model.sheet --help"),
     ],
 )
 def test_wrong_words_of_a_sheet(
