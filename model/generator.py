@@ -34,7 +34,7 @@ class ModelGenerator:
     """
 
     dir: str = ""
-    steps: int = 8
+    steps: int = 2
     shift: float = 1.0
     guidance: float = 1.0
     order: str = "euler"

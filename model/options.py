@@ -58,14 +58,6 @@ def build(kind: type[T], words: Mapping[str, str], data: dict[str, Any]) -> T:
     return from_dict(kind, data)
 
 
-def required(kind: type[T], words: Mapping[str, str]) -> T:
-    """`kind` from `words` alone. UserError names a field without a default that no word gives."""
-    for item in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if item.default is dataclasses.MISSING and not words.get(item.name):
-            raise UserError(f"{item.name}= is missing; give it")
-    return build(kind, words, {})
-
-
 def leaves(kind: Any, where: str = "") -> Iterator[tuple[str, Any]]:
     """Every option of a dataclass as (dotted name, type)."""
     hints = typing.get_type_hints(kind)

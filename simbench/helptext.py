@@ -26,7 +26,7 @@ What is asked
   look=plain          plain or rich          difficulty=0.25  0 to 1        prompt=plain or telling
   SUITE.OPTION=       an option of one suite, for example permanence.setting.context=4
 Who answers
-  generator=flow      one of the generators below; generator.OPTION= sets its options
+  generator=model     one of the generators below; generator.OPTION= sets its options
   anchors=all         oracle, observer and baselines beside it, or none
   cheats=none         scripted bad models beside it: all, or names by comma
   label=              what to call it in the table
