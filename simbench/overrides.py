@@ -20,6 +20,7 @@ from simbench.settings import did_you_mean, one_of
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 DEFAULT_SUITE = "permanence"
+DEFAULT_GENERATOR = "model"
 ASSIGNMENT = re.compile(r"(?P<sign>[+~]{0,2})(?P<key>[\w@/.:-]+)=(?P<value>.*)", re.S)
 FLAGS_WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c", "--info", "-i", "--package", "-p")
 """Hydra's own flags whose value may stand as a word of its own."""
@@ -74,7 +75,7 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
     folders = config_folders(arguments)
     suites, groups = options(folders, "suite"), options(folders, "group")
     generators = options(folders, "generator")
-    wanted, rest, generator = [DEFAULT_SUITE], [], "flow"
+    wanted, rest, generator = [DEFAULT_SUITE], [], DEFAULT_GENERATOR
     assignments = []
     for position, argument in enumerate(arguments):
         match = ASSIGNMENT.fullmatch(argument)

@@ -1,6 +1,6 @@
 """The picture of a suite for people: what is given, the truth, and what a generator made of it.
 
-    python -m suites.picture size=128 look=rich scene=2 generator=flow out=docs/permanence.png
+    python -m suites.picture scene=2 trials=exit,stay,swap out=docs/permanence.png
 
 Two rows for each trial, hidden: the truth above the generator; frames that were given have a blue edge.
 """
@@ -31,7 +31,7 @@ class Options(Asked):
 
     scene: int = 2
     seed: str = "public"
-    generator: str = "flow"
+    generator: str = "model"
     trials: str = "exit,stay"
     columns: int = 8
     colours: int = 128
@@ -73,6 +73,9 @@ def picture(lines: Sequence[tuple[str, np.ndarray, int]], columns: int, fps: flo
     """uint8 [.., .., 3]: labelled rows with the times of the frames in seconds above them."""
     from PIL import Image, ImageDraw, ImageFont
 
+    from simbench.clips import enlarged
+
+    lines = [(label, enlarged(frames), given) for label, frames, given in lines]
     count, height, width = lines[0][1].shape[:3]
     shown = chosen_frames(count, lines[0][2], columns)
     size = (LABEL + len(shown) * (width + GAP), HEAD + len(lines) * (height + GAP))
