@@ -61,7 +61,7 @@ def halve(folder: Path, out: Path) -> str:
         parts[part] = {n: t.bfloat16() if t.is_floating_point() else t for n, t in tensors.items()}
     origin = dict(found.provenance) | {"rounded": str(torch.bfloat16).removeprefix("torch.")}
     # Where the run lay on one machine says nothing to anybody else.
-    origin["train"] = {**origin.get("train", {}), "out": ""}
+    origin["train"] = {key: value for key, value in origin.get("train", {}).items() if key != "out"}
     save_model(out, found.config, parts, origin)
     size = sum(path.stat().st_size for path in out.iterdir())
     return f"wrote {out}: {size / 1e6:.2f} MB"
