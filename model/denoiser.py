@@ -98,6 +98,7 @@ class Denoiser(nn.Module):
 
     def _packed(self, unit: Unit, noised: Sequence[Tensor], text: Any) -> list[Tensor]:
         def first(value: Tensor | None) -> Tensor | None:
+            """The first of the batch, kept as a batch of one."""
             return None if value is None else value[0]
 
         clips = [

@@ -115,6 +115,7 @@ class Feed:
         keys = [(config.seed, step, LATENT, slot) for slot in slots]
 
         def levels(frames: int) -> Levels:
+            """Levels of the whole batch, for clips of `frames` latent frames."""
             # Stratified over the whole batch; of it the rows of this process.
             drawn = sample_levels(config.batch, frames, config.levels, keyed(config.seed, step, LEVELS))
             return picked(drawn, list(slots))

@@ -44,7 +44,7 @@ class ModelGenerator:
     context_level: float = 0.0
     precision: str = "fp32"
     device: str = "cpu"
-    threads: int = 0
+    threads: int = 1
     batch: int = 1
     exposure: str = "worlds-train"
     capabilities: frozenset[str] = field(init=False)
@@ -60,7 +60,7 @@ class ModelGenerator:
         how = How(**{name: getattr(self, name) for name in How.__dataclass_fields__})
         folder = Path(self.dir) if self.dir else SHIPPED
         object.__setattr__(self, "pipeline", opened(folder, how, self.device, self.batch))
-        stateless = self.device == "cpu" and self.batch == 1 and self.threads == 0
+        stateless = self.device == "cpu" and self.batch == 1 and self.threads == 1
         can = {"loss", "roundtrip", *(["pool"] if stateless else [])}
         object.__setattr__(self, "capabilities", frozenset(can))
 

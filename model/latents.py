@@ -66,6 +66,7 @@ def write_latents(
     missing = [n for n in range(count) if shards.lines(folder / f"{n:05d}.jsonl") != _held(n, len(source))]
 
     def work(number: int) -> int:
+        """Encode and write one shard."""
         indices = range(number * SHARD, number * SHARD + _held(number, len(source)))
         return _write(folder, number, [source.sample(i) for i in indices], encode, temporal, batch)
 
@@ -103,6 +104,7 @@ def _write(
     lines: list[str] = []
 
     def put(kind: str, array: np.ndarray | None) -> dict[str, Any] | None:
+        """Write one array; its entry in the index."""
         if array is None:
             return None
         at = used[kind]

@@ -83,10 +83,12 @@ class Flex:
         near = window or max(max(shape[1:]) for shape in shapes)
 
         def inside(_b: Tensor, _h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+            """Whether a query may see a key of its own frame."""
             apart = ((row[q] - row[k]).abs() <= near) & ((column[q] - column[k]).abs() <= near)
             return (frame[q] == frame[k]) & (apart | (clip[q] == len(shapes)))
 
         def over(_b: Tensor, _h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+            """Whether a query may see a key of its clip."""
             same = clip[q] == clip[k]
             return same & (frame[k] <= frame[q]) if causal else same
 
@@ -110,6 +112,7 @@ class Flex:
         length, seen = mask.shape[1], mask.flatten()
 
         def own(_b: Tensor, _h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+            """Whether a query may see a key of its own text."""
             return (clip[q] == k // length) & seen[k]
 
         return create_block_mask(own, None, None, len(clip), len(seen), clip.device)

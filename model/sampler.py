@@ -90,6 +90,7 @@ def sample(
         latent = torch.where(per_frame(context, noise), shown, noise)
 
     def clean_at(latent: Tensor, level: Tensor, moving: Tensor) -> Tensor:
+        """The clean latents as the model sees them at `level`."""
         rest = {"actions": told.actions, "camera": told.camera, "mode": told.mode, "context": context}
         inside = moving & (level > guidance.low) & (level <= guidance.high)
         clean = clean_from(

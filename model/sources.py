@@ -96,6 +96,7 @@ def cached(folder: Path, source: Source, vae: VAE, file: Path, fill: bool) -> La
 
         @torch.no_grad()
         def encode(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """Mean and log-variance of the latents of `pixels`."""
             found = vae.encode(torch.from_numpy(pixels).to(vae.mean.device))
             return found.mean.cpu().numpy(), found.logvar.cpu().numpy()
 

@@ -62,6 +62,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
+        """Count a signal; the second one interrupts."""
         if came:
             raise KeyboardInterrupt
         came.append(number)

@@ -208,6 +208,7 @@ def without_folders(config: TrainConfig) -> TrainConfig:
     """The options with the names of files and folders alone: a model that is given away knows no machine."""
 
     def name(path: str) -> str:
+        """The last part of a path."""
         return Path(path).name
 
     data = dataclasses.replace(config.data, path=name(config.data.path))

@@ -62,6 +62,7 @@ class Trainer:
         """`raw` on the device, as normalised latents (the posterior's mean)."""
 
         def moved(tensor: Tensor | None) -> Any:
+            """The tensor on the device of this process."""
             return None if tensor is None else tensor.to(self.process.device, non_blocking=True)
 
         if raw.video is not None:

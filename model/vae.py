@@ -138,6 +138,7 @@ class VAE(nn.Module):
         spatial = self._tiling(tile, overlap)
 
         def work(part: Tensor) -> Tensor:
+            """One tile."""
             posterior = self.encode(part)
             return torch.cat([posterior.mean, posterior.logvar], 2)
 

@@ -86,7 +86,7 @@ def test_it_goes_to_a_worker_and_answers_alike(make: Callable[..., ModelGenerato
     assert len(packed) < 2000, "the weights stay on disk"
     assert answer(pickle.loads(packed), condition).digest() == answer(generator, condition).digest()
     assert "pool" in generator.capabilities
-    assert "pool" not in make(batch=4).capabilities | make(threads=1).capabilities
+    assert "pool" not in make(batch=4).capabilities | make(threads=2).capabilities
 
 
 def test_two_instances_agree_and_seeds_differ(make: Callable[..., ModelGenerator]) -> None:
@@ -113,25 +113,27 @@ def test_only_whole_latents_are_context(make: Callable[..., ModelGenerator]) -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "moves"),
+    "options",
     [
-        ({"steps": 3}, True),
-        ({"shift": 3.0}, True),
-        ({"order": "heun"}, True),
-        ({"chunk": 1}, True),
-        ({"mode": "block_causal"}, True),
-        ({"context_level": 0.5}, True),
-        ({"precision": "bf16"}, True),
-        ({"threads": 1}, False),
+        {"steps": 3},
+        {"shift": 3.0},
+        {"order": "heun"},
+        {"chunk": 1},
+        {"mode": "block_causal"},
+        {"context_level": 0.5},
+        {"precision": "bf16"},
     ],
 )
-def test_identity_knows_what_moves_the_video(
-    make: Callable[..., ModelGenerator], options: dict, moves: bool
-) -> None:
+def test_identity_knows_what_moves_the_video(make: Callable[..., ModelGenerator], options: dict) -> None:
     condition = contracts.condition_with(1, frames=13)
     plain, other = make(), make(**options)
-    assert (canonical(plain.identity()) != canonical(other.identity())) == moves
-    assert (answer(plain, condition).digest() != answer(other, condition).digest()) == moves
+    assert canonical(plain.identity()) != canonical(other.identity())
+    assert answer(plain, condition).digest() != answer(other, condition).digest()
+
+
+@pytest.mark.parametrize("options", [{"threads": 2}, {"batch": 4}, {"device": "cpu"}])
+def test_identity_leaves_out_where_and_how_fast(make: Callable[..., ModelGenerator], options: dict) -> None:
+    assert canonical(make().identity()) == canonical(make(**options).identity())
 
 
 def test_identity_knows_the_weights(make: Callable[..., ModelGenerator], tmp_path: Path) -> None:
