@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from model.config import ModelConfig, from_dict, to_dict
-from model.tensors import PICKLES, Damaged, read_shards, write_shards
+from model.training.tensors import PICKLES, Damaged, read_shards, write_shards
 from simbench.errors import UserError
 from simbench.files import replacing_folder, write_text
 
 if TYPE_CHECKING:
-    from model.dit import DiT
-    from model.text import TextEncoder
-    from model.vae import VAE
+    from model.codec.vae import VAE
+    from model.network.dit import DiT
+    from model.network.text import TextEncoder
 
 SCHEMA = 1
 PARTS = ("dit", "text", "vae")
@@ -120,15 +120,15 @@ def check_folder(folder: Path) -> None:
 def load_model(folder: Path, device: str = "cpu") -> Loaded:
     """The modules of a folder with their weights. UserError, one line, names the tensor that does not fit."""
     found = read_model(folder)
-    from model.dit import DiT
-    from model.vae import VAE
+    from model.codec.vae import VAE
+    from model.network.dit import DiT
 
     config = found.config
     dit = _filled(DiT(config.dit), found.tensors["dit"], f"{folder}: dit", device)
     vae = _filled(VAE(config.vae), found.tensors["vae"], f"{folder}: vae", device)
     text = None
     if config.text.kind != "none":
-        from model.text import TextEncoder
+        from model.network.text import TextEncoder
 
         text = _filled(TextEncoder(config.text), found.tensors["text"], f"{folder}: text", device)
     return Loaded(config, dit, vae, text, found.provenance, found.digests)

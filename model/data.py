@@ -116,6 +116,6 @@ def pixels(videos: Sequence[np.ndarray]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    from model.data_cli import main
+    from model.clips.commands import main
 
     sys.exit(main(sys.argv[1:]))

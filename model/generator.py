@@ -16,8 +16,8 @@ from simbench.generator import Answer, Invalid
 from simbench.video import Video
 
 if TYPE_CHECKING:
-    from model.pipeline import How, Pipeline
-    from model.wishes import Wish
+    from model.sampling.pipeline import How, Pipeline
+    from model.sampling.wishes import Wish
 
 SHIPPED = Path(__file__).resolve().parent / "weights" / "nano"
 
@@ -27,8 +27,8 @@ class ModelGenerator:
     """A checkpoint of model.train (`dir`, empty: the one that ships) with a sampler's options.
 
     `steps`, `shift`, `guidance`, `order`, `chunk`, `lag`, `mode`, `context_level` and `precision` are those
-    of model.pipeline.How. `device`, `threads` (0: as torch has it) and `batch` say where and how fast: sums
-    are rounded in another order, and values in the order of 1 in 100,000 differ by one grey level.
+    of model.sampling.pipeline.How. `device`, `threads` (0: as torch has it) and `batch` say where and how
+    fast: sums are rounded in another order, and values in the order of 1 in 100,000 differ by one grey level.
     On the CPU, clips made one by one go to worker processes of one thread each: inside one step of a small
     model, threads mostly wait for each other.
     """
@@ -55,7 +55,7 @@ class ModelGenerator:
             raise UserError(
                 f"generator.batch={self.batch} must be 1 or more, generator.threads={self.threads} 0 or more"
             )
-        from model.pipeline import How
+        from model.sampling.pipeline import How
 
         how = How(**{name: getattr(self, name) for name in How.__dataclass_fields__})
         folder = Path(self.dir) if self.dir else SHIPPED
@@ -90,7 +90,7 @@ class ModelGenerator:
         self, conditions: Sequence[Condition], videos: Sequence[Video], seeds: Sequence[int]
     ) -> list[np.ndarray | Invalid]:
         """The model's loss of each video (not its own) at fixed levels and the noise of its seed: float64
-        [levels, F], levels as in model.pipeline.LEVELS, F the latent frames that are not context."""
+        [levels, F], levels as in model.sampling.pipeline.LEVELS, F the latent frames that are not context."""
         found: list[np.ndarray | Invalid] = []
         with threads(self.threads):
             for condition, video, seed in zip(conditions, videos, seeds, strict=True):
@@ -123,8 +123,8 @@ class ModelGenerator:
         }
 
     def _wish(self, condition: Condition, seed: int) -> Wish | Invalid:
-        from model.wishes import Wish, camera_rows, one_hot, problem
-        from model.worlds import ACTIONS
+        from model.clips.worlds import ACTIONS
+        from model.sampling.wishes import Wish, camera_rows, one_hot, problem
 
         try:
             wish = Wish(
@@ -149,7 +149,7 @@ def opened(folder: Path, how: How, device: str, batch: int = 1) -> Pipeline:
     import torch
 
     from model.checkpoint import load_model
-    from model.pipeline import Pipeline
+    from model.sampling.pipeline import Pipeline
 
     try:
         torch.empty(0, device=device)

@@ -50,7 +50,7 @@ def halve(folder: Path, out: Path) -> str:
 
     from model.checkpoint import read_model, save_model
     from model.config import from_dict, to_dict
-    from model.train_config import TrainConfig, without_folders
+    from model.training.config import TrainConfig, without_folders
     from simbench.files import require_writable
 
     found = read_model(folder)

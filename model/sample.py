@@ -14,8 +14,8 @@ from simbench.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from model.pipeline import How, Pipeline
-    from model.wishes import Wish
+    from model.sampling.pipeline import How, Pipeline
+    from model.sampling.wishes import Wish
 
 USAGE = """\
 Make one video with a trained model.
@@ -103,7 +103,7 @@ def _run(order: Order) -> None:
             f"frames={order.frames} leaves nothing to make after {len(given)} given; ask for more frames"
         )
     from model.generator import SHIPPED, opened, threads
-    from model.wishes import context_frames
+    from model.sampling.wishes import context_frames
 
     pipeline = opened(Path(order.dir) if order.dir else SHIPPED, _how(order), order.device)
     _check_words(order, pipeline)
@@ -151,7 +151,7 @@ def _given(order: Order) -> tuple[np.ndarray, float]:
     """The given frames uint8 [k, H, W, 3] and the rate of the video."""
     import numpy as np
 
-    from model.given import read_image
+    from model.sampling.given import read_image
     from simbench.video import decode
 
     if order.video:
@@ -178,7 +178,7 @@ def _size(order: Order, given: np.ndarray) -> tuple[int, int]:
 
 
 def _how(order: Order) -> How:
-    from model.pipeline import How
+    from model.sampling.pipeline import How
 
     return How(**{name: getattr(order, name) for name in How.__dataclass_fields__})
 
@@ -193,8 +193,8 @@ def _check_words(order: Order, pipeline: Pipeline) -> None:
 def _wish(order: Order, given: np.ndarray, rate: float, width: int, height: int) -> Wish:
     import numpy as np
 
-    from model.given import read_actions, read_camera
-    from model.wishes import Wish
+    from model.sampling.given import read_actions, read_camera
+    from model.sampling.wishes import Wish
     from simbench.resample import resized
 
     actions = read_actions(Path(order.actions)) if order.actions else None
@@ -205,7 +205,7 @@ def _wish(order: Order, given: np.ndarray, rate: float, width: int, height: int)
 
 def _made(pipeline: Pipeline, wish: Wish) -> np.ndarray:
     """The video uint8 [T, H, W, 3], with a bar on the way."""
-    from model.wishes import problem
+    from model.sampling.wishes import problem
     from simbench.progress import progress
 
     reason = problem(pipeline.loaded, wish)

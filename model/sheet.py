@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from model.data import Sample
-    from model.pipeline import Pipeline
-    from model.wishes import Wish
+    from model.sampling.pipeline import Pipeline
+    from model.sampling.wishes import Wish
 
 USAGE = """\
 A picture of what a model makes of clips that it was not trained on: of each clip the truth, below it what
@@ -70,9 +70,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(order: Order) -> None:
+    from model.clips.worlds import draw, named
     from model.generator import opened
-    from model.pipeline import How
-    from model.worlds import draw, named
+    from model.sampling.pipeline import How
     from simbench.files import require_writable
     from simbench.worlds.sheet import write_png
 
@@ -99,7 +99,7 @@ def _run(order: Order) -> None:
 def wish_of(pipeline: Pipeline, sample: Sample, given: int, seed: int) -> Wish:
     """What a clip asks of the model: its first `given` frames, its short words, its camera and actions where
     the model knows them."""
-    from model.wishes import Wish
+    from model.sampling.wishes import Wish
 
     dit, frames = pipeline.loaded.config.dit, len(sample.video)
     width, height = sample.size
@@ -118,7 +118,7 @@ def wish_of(pipeline: Pipeline, sample: Sample, given: int, seed: int) -> Wish:
 
 def opposite(wish: Wish) -> Wish:
     """The same wish with a camera that turns the other way."""
-    from model.augment import mirrored_camera
+    from model.clips.augment import mirrored_camera
 
     if wish.camera is None:
         raise ValueError("the wish has no camera")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from simbench.errors import UserError
 
 if TYPE_CHECKING:
-    from model.train_config import TrainConfig
+    from model.training.config import TrainConfig
 
 USAGE = """\
 Train a model. The same command goes on where it stopped.
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     with _signals() as stopped:
         try:
-            from model.train_config import parse
+            from model.training.config import parse
 
             config = parse(arguments)
             _run(config, stopped)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options() -> str:
-    from model.train_config import listed
+    from model.training.config import listed
 
     return "\n".join(f"  {line}" for line in listed())
 
@@ -78,8 +78,8 @@ def _signals() -> Iterator[Callable[[], bool]]:
 def _run(config: TrainConfig, stopped: Callable[[], bool]) -> None:
     if not config.out:
         raise UserError("out= is missing; name a folder for the run")
-    from model.distributed import joined
-    from model.loop import Loop
+    from model.training.distributed import joined
+    from model.training.loop import Loop
 
     with joined(config.device) as process:
         if config.threads:

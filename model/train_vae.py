@@ -30,11 +30,11 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or any(a in ("-h", "--help", "help") for a in arguments):
         print(USAGE + "\n".join(_options()))
         return 0 if arguments else 2
-    from model.vae_options import parse
+    from model.codec.options import parse
 
     try:
         config = parse(arguments)
-        from model.vae_trainer import FILE, train
+        from model.codec.trainer import FILE, train
 
         result = train(config)
     except UserError as error:
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options() -> list[str]:
+    from model.codec.options import VAETrain
     from model.options import leaves
-    from model.vae_options import VAETrain
 
     config = VAETrain()
     lines = []

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from model.config import DiTConfig
-from model.dit import DiT
-from model.flops import Shape, training_flops
-from model.text import Text
+from model.network.dit import DiT
+from model.network.flops import Shape, training_flops
+from model.network.text import Text
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.torch, pytest.mark.timeout(1800)]
 

@@ -15,11 +15,11 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from model.clips.worlds import draw, named  # noqa: E402
+from model.codec.files import frames_of, pixels, psnr  # noqa: E402
+from model.codec.fit import fit_linear, measure  # noqa: E402
+from model.codec.vae import VAE  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
-from model.vae import VAE  # noqa: E402
-from model.vae_files import frames_of, pixels, psnr  # noqa: E402
-from model.vae_fit import fit_linear, measure  # noqa: E402
-from model.worlds import draw, named  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.benchmark, pytest.mark.timeout(1800)]
 CHANNELS = 16

@@ -9,10 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import checkpoint, optim, resume, tensors  # noqa: E402
+from model import checkpoint  # noqa: E402
 from model.config import ModelConfig  # noqa: E402
-from model.ema import EMA  # noqa: E402
-from model.train_config import OptimConfig  # noqa: E402
+from model.training import optim, resume, tensors  # noqa: E402
+from model.training.config import OptimConfig  # noqa: E402
+from model.training.ema import EMA  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -18,11 +18,11 @@ from conftest import ROOT
 
 pytest.importorskip("torch")
 
+from model.clips.worlds import draw, named
 from model.data import Sample
 from model.generator import opened, threads
-from model.pipeline import How, Pipeline
+from model.sampling.pipeline import How, Pipeline
 from model.sheet import opposite, wish_of
-from model.worlds import draw, named
 
 pytestmark = pytest.mark.torch
 

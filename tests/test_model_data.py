@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.clips.pool import Pool, write_pool
+from model.clips.variety import LEAN, Variety, vary_layout, vary_scene
+from model.clips.worlds import ACTIONS, FIRST_SEED, Mix, draw, draw_scene, named, world_seed
 from model.data import Sample, batches, chance, order, pick_caption, pixels
-from model.pool import Pool, write_pool
-from model.variety import LEAN, Variety, vary_layout, vary_scene
-from model.worlds import ACTIONS, FIRST_SEED, Mix, draw, draw_scene, named, world_seed
 from simbench.errors import UserError
 from simbench.instruments.teller import LANE
 from simbench.worlds import families, palette
@@ -90,7 +90,7 @@ def test_pool_holds_what_draw_gives(pool: Pool) -> None:
 
 
 def test_interrupted_pool_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.pool.SHARD_CLIPS", 3)
+    monkeypatch.setattr("model.clips.pool.SHARD_CLIPS", 3)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert write_pool(whole, SMALL, 8) == 8
     write_pool(broken, SMALL, 4)
@@ -106,7 +106,7 @@ def test_interrupted_pool_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
 
 def test_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pool(tmp_path / "one", SMALL, 3)
-    monkeypatch.setattr("model.pool.SHARD_CLIPS", 2)
+    monkeypatch.setattr("model.clips.pool.SHARD_CLIPS", 2)
     write_pool(tmp_path / "two", SMALL, 3, workers=2)
     a, b = Pool(tmp_path / "one"), Pool(tmp_path / "two")
     assert all(same(a.sample(i), b.sample(i)) for i in range(3))

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from model.augment import (
+from model.clips.augment import (
     Augment,
     ColourMap,
     augmented,
@@ -19,8 +19,8 @@ from model.augment import (
     swapped,
     true_words,
 )
+from model.clips.worlds import ACTIONS, draw, named
 from model.data import Sample
-from model.worlds import ACTIONS, draw, named
 from simbench.worlds import palette
 from simbench.worlds.scene import Caption
 

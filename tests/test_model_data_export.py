@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data_cli import main
-from model.export import export
-from model.folder import Folder
-from model.worlds import FIRST_SEED, draw, named, rendered
+from model.clips.commands import main
+from model.clips.export import export
+from model.clips.folder import Folder
+from model.clips.worlds import FIRST_SEED, draw, named, rendered
 from simbench.errors import UserError
 from simbench.video import decode
 

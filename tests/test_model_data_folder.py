@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.clips.folder import Folder, Options
 from model.data import samples
-from model.folder import Folder, Options
 from simbench.errors import UserError
 from simbench.video import Video, encode
 from simbench.worlds.scene import Caption

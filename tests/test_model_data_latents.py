@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import latents
+from model.clips import latents
+from model.clips.latents import Latents, covering, half, write_latents
+from model.clips.worlds import draw, named
 from model.data import Sample
-from model.latents import Latents, covering, half, write_latents
-from model.worlds import draw, named
 from simbench.errors import UserError
 from simbench.worlds.scene import Caption
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from model.worlds import FIRST_SEED, draw_scene, named, world_seed
+from model.clips.worlds import FIRST_SEED, draw_scene, named, world_seed
 
 CONF = Path(__file__).resolve().parent.parent / "conf" / "suite"
 SPACES = ("public", "calibration", "0", "7", "123456789")

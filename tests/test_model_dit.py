@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
-from model.attention import attention
-from model.conditions import nearest_context
 from model.config import DiTConfig
-from model.dit import DiT, Mode
-from model.tokens import patches, unpatched
+from model.network.attention import attention
+from model.network.conditions import nearest_context
+from model.network.dit import DiT, Mode
+from model.network.tokens import patches, unpatched
 from simbench.errors import UserError
 
 pytestmark = pytest.mark.torch

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 import torch
 
-from model.conditions import by_latent, facts, relative_poses
 from model.config import DiTConfig, TextConfig
-from model.dit import DiT
-from model.rotary import TICKS, positions, rotate, split, turns
-from model.sizes import SIZES, sized
-from model.text import Text, TextEncoder
+from model.network.conditions import by_latent, facts, relative_poses
+from model.network.dit import DiT
+from model.network.rotary import TICKS, positions, rotate, split, turns
+from model.network.sizes import SIZES, sized
+from model.network.text import Text, TextEncoder
 from simbench.errors import UserError
 
 pytestmark = pytest.mark.torch

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.attention import Dense, attention
 from model.config import DiTConfig
-from model.dit import DiT
+from model.network.attention import Dense, attention
+from model.network.dit import DiT
 
 pytestmark = pytest.mark.torch
 

@@ -8,9 +8,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.config import DiTConfig
-from model.dit import DiT
-from model.flops import Shape, forward_flops, neighbours, pairs, training_flops
-from model.text import Text
+from model.network.dit import DiT
+from model.network.flops import Shape, forward_flops, neighbours, pairs, training_flops
+from model.network.text import Text
 
 pytestmark = pytest.mark.torch
 

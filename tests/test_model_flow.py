@@ -7,9 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import flow  # noqa: E402
-from model.sampler import Told, sample  # noqa: E402
-from model.schedule import together  # noqa: E402
+from model.diffusion import flow  # noqa: E402
+from model.diffusion.sampler import Told, sample  # noqa: E402
+from model.diffusion.schedule import together  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -16,7 +16,7 @@ import tiny_model
 pytest.importorskip("torch")
 
 from model.generator import SHIPPED, ModelGenerator
-from model.wishes import camera_rows, context_frames, one_hot
+from model.sampling.wishes import camera_rows, context_frames, one_hot
 from simbench.case import Condition
 from simbench.errors import UserError
 from simbench.generator import Invalid

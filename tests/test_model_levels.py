@@ -11,7 +11,16 @@ torch = pytest.importorskip("torch")
 
 from scipy import stats  # noqa: E402
 
-from model.levels import NANO, PATTERNS, PLACES, Mixture, quantile, sample_levels, shifted, stratified  # noqa: E402
+from model.diffusion.levels import (  # noqa: E402
+    NANO,
+    PATTERNS,
+    PLACES,
+    Mixture,
+    quantile,
+    sample_levels,
+    shifted,
+    stratified,
+)
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

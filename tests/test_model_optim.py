@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import ema, optim  # noqa: E402
-from model.train_config import OptimConfig  # noqa: E402
+from model.training import ema, optim  # noqa: E402
+from model.training.config import OptimConfig  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -106,7 +106,7 @@ def test_groups_by_name_and_shape() -> None:
 
 def test_muon_gets_the_layers_of_the_transformers_blocks_and_nothing_else() -> None:
     from model.config import DiTConfig
-    from model.dit import DiT
+    from model.network.dit import DiT
 
     net = DiT(DiTConfig(width=16, depth=1, heads=1, text_width=8, cross_every=1))
     counts = {name: optim.pieces(name, p) for name, p in net.named_parameters()}

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.attention import Layout, Segments
 from model.config import DiTConfig
-from model.dit import DiT
-from model.pack import Budget, Clip, Size, histogram, pack, plan
-from model.packed import Flex, choose, windowed
-from model.text import Text
+from model.network.attention import Layout, Segments
+from model.network.dit import DiT
+from model.network.pack import Budget, Clip, Size, histogram, pack, plan
+from model.network.packed import Flex, choose, windowed
+from model.network.text import Text
 from simbench.errors import UserError
 
 pytestmark = pytest.mark.torch

@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from scipy import stats  # noqa: E402
 
-from model.noise import keyed_noise  # noqa: E402
-from model.sampler import Given, Guidance, Told, sample  # noqa: E402
-from model.schedule import after, falling, pyramid, together  # noqa: E402
+from model.diffusion.noise import keyed_noise  # noqa: E402
+from model.diffusion.sampler import Given, Guidance, Told, sample  # noqa: E402
+from model.diffusion.schedule import after, falling, pyramid, together  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

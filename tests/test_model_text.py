@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from model.config import TextConfig
-from model.text import BYTES, GRAMS, NULL, TextEncoder, Words, hashed, word_ids, words
+from model.network.text import BYTES, GRAMS, NULL, TextEncoder, Words, hashed, word_ids, words
 from simbench.errors import UserError
 
 pytestmark = pytest.mark.torch
@@ -24,7 +24,7 @@ PROMPTS = ["A red ball rolls left.", "", "ein blauer Würfel, 3 cm"]
 PRINT_IDS = """
 import hashlib, sys
 from model.config import TextConfig
-from model.text import TextEncoder
+from model.network.text import TextEncoder
 ids = TextEncoder(TextConfig(sys.argv[1], width=32, depth=1, buckets=2048)).tokens(sys.argv[2:])
 print(hashlib.sha256(ids.numpy().tobytes()).hexdigest())
 """

@@ -10,15 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import loop as loop_module  # noqa: E402
-from model import resume, sources, train  # noqa: E402
+from model import train  # noqa: E402
 from model.checkpoint import load_model  # noqa: E402
-from model.denoiser import Denoiser  # noqa: E402
-from model.distributed import Process  # noqa: E402
-from model.dit import DiT  # noqa: E402
-from model.loop import Loop, example  # noqa: E402
-from model.tensors import read_shards  # noqa: E402
-from model.train_config import parse  # noqa: E402
+from model.diffusion.denoiser import Denoiser  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
+from model.training import loop as loop_module  # noqa: E402
+from model.training import resume, sources  # noqa: E402
+from model.training.config import parse  # noqa: E402
+from model.training.distributed import Process  # noqa: E402
+from model.training.loop import Loop, example  # noqa: E402
+from model.training.tensors import read_shards  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
@@ -210,7 +211,7 @@ def test_fine_tuning_starts_from_weights_and_keeps_the_vae(tmp_path: Path) -> No
 
 
 def test_latents_that_fit_no_statistics_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from model.vae import VAE
+    from model.codec.vae import VAE
 
     monkeypatch.setattr(sources, "open_vae", lambda config, source, total: VAE(config.model.vae))
     with pytest.raises(UserError, match="normalised latents have deviation"):

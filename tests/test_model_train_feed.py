@@ -10,16 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import loop as loop_module  # noqa: E402
-from model import sources  # noqa: E402
+from model.clips.items import item, latent_count, per_latent, seen, times  # noqa: E402
 from model.data import Sample  # noqa: E402
-from model.denoiser import Denoiser, split  # noqa: E402
-from model.distributed import Process  # noqa: E402
-from model.feed import Feed, Place, Raw, Stream, even_levels, keyed, noise  # noqa: E402
-from model.items import item, latent_count, per_latent, seen, times  # noqa: E402
-from model.levels import PATTERNS  # noqa: E402
-from model.loop import Loop  # noqa: E402
-from model.train_config import TrainConfig, parse  # noqa: E402
+from model.diffusion.denoiser import Denoiser, split  # noqa: E402
+from model.diffusion.levels import PATTERNS  # noqa: E402
+from model.training import loop as loop_module  # noqa: E402
+from model.training import sources  # noqa: E402
+from model.training.config import TrainConfig, parse  # noqa: E402
+from model.training.distributed import Process  # noqa: E402
+from model.training.feed import Feed, Place, Raw, Stream, even_levels, keyed, noise  # noqa: E402
+from model.training.loop import Loop  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
@@ -179,8 +179,8 @@ def test_packed_and_one_size_at_a_time_give_the_same_gradients(
 
 def test_a_pack_too_small_for_a_clip(tmp_path: Path) -> None:
     feed = Feed(Sizes(), config(tmp_path, batch=6))
-    from model.trainer import Trainer
-    from model.vae import VAE
+    from model.codec.vae import VAE
+    from model.training.trainer import Trainer
 
     asked = config(tmp_path, batch=6)
     trainer = Trainer(asked, Denoiser(asked.model), VAE(asked.model.vae), CPU, compiled=False)

@@ -13,13 +13,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import evaluate as evaluation  # noqa: E402
-from model import loop as loop_module  # noqa: E402
-from model import metrics, sources  # noqa: E402
-from model.distributed import Process, joined  # noqa: E402
-from model.levels import PATTERNS  # noqa: E402
-from model.loop import Loop, crossed  # noqa: E402
-from model.train_config import parse  # noqa: E402
+from model.diffusion.levels import PATTERNS  # noqa: E402
+from model.training import evaluate as evaluation  # noqa: E402
+from model.training import loop as loop_module  # noqa: E402
+from model.training import metrics, sources  # noqa: E402
+from model.training.config import parse  # noqa: E402
+from model.training.distributed import Process, joined  # noqa: E402
+from model.training.loop import Loop, crossed  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 

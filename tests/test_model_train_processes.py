@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model.tensors import read_shards  # noqa: E402
+from model.training.tensors import read_shards  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -21,9 +21,9 @@ def train(rank: int, world: int, port: int, words: list[str]) -> None:
     """One process of a run; what torchrun would set is set here."""
     import os
 
-    from model import loop, sources
-    from model.distributed import joined
-    from model.train_config import parse
+    from model.training import loop, sources
+    from model.training.config import parse
+    from model.training.distributed import joined
 
     environment = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank, "MASTER_PORT": port}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", **{k: str(v) for k, v in environment.items()}}
@@ -52,9 +52,9 @@ def lines(out: Path) -> list[dict]:
 
 
 def words(out: Path, **changes) -> list[str]:
-    from model.denoiser import Denoiser
-    from model.loop import example
-    from model.train_config import parse
+    from model.diffusion.denoiser import Denoiser
+    from model.training.config import parse
+    from model.training.loop import example
 
     config = parse(options(out))
     module = Denoiser(config.model)

@@ -11,9 +11,9 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from model import pca  # noqa: E402
+from model.codec import pca  # noqa: E402
+from model.codec.vae import VAE, Stream, latent_frames  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
-from model.vae import VAE, Stream, latent_frames  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from model.codec.files import frames_of, load, pixels, psnr, roundtrip, save  # noqa: E402
+from model.codec.fit import fit_linear, measure  # noqa: E402
+from model.codec.vae import VAE  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
-from model.vae import VAE  # noqa: E402
-from model.vae_files import frames_of, load, pixels, psnr, roundtrip, save  # noqa: E402
-from model.vae_fit import fit_linear, measure  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

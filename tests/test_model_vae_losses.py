@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch")
 from scipy.ndimage import correlate  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from model import vae_critic as critics  # noqa: E402
-from model import vae_losses as losses  # noqa: E402
+from model.codec import critic as critics  # noqa: E402
+from model.codec import losses as losses  # noqa: E402
+from model.codec.options import LossConfig  # noqa: E402
+from model.codec.vae import VAE, Posterior  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
-from model.vae import VAE, Posterior  # noqa: E402
-from model.vae_options import LossConfig  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

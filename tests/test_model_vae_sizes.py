@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch")
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from model.codec.flops import flops  # noqa: E402
+from model.codec.presets import PRESETS, preset  # noqa: E402
+from model.codec.tiles import blended, spans  # noqa: E402
+from model.codec.vae import VAE  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
-from model.vae import VAE  # noqa: E402
-from model.vae_flops import flops  # noqa: E402
-from model.vae_presets import PRESETS, preset  # noqa: E402
-from model.vae_tiles import blended, spans  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -14,11 +14,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model.vae import VAE  # noqa: E402
-from model.vae_files import psnr, roundtrip  # noqa: E402
-from model.vae_fit import fit_linear  # noqa: E402
-from model.vae_presets import preset  # noqa: E402
-from model.worlds import draw, named  # noqa: E402
+from model.clips.worlds import draw, named  # noqa: E402
+from model.codec.files import psnr, roundtrip  # noqa: E402
+from model.codec.fit import fit_linear  # noqa: E402
+from model.codec.presets import preset  # noqa: E402
+from model.codec.vae import VAE  # noqa: E402
 from simbench.suite import CaseScore  # noqa: E402
 from simbench.video import Video  # noqa: E402
 from suites.permanence import Permanence  # noqa: E402

@@ -13,16 +13,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import vae_data as data  # noqa: E402
+from model.codec import data as data  # noqa: E402
+from model.codec.files import load, psnr, roundtrip  # noqa: E402
+from model.codec.fit import fit_linear  # noqa: E402
+from model.codec.options import LossConfig, VAETrain, parse  # noqa: E402
+from model.codec.presets import preset  # noqa: E402
+from model.codec.trainer import evaluate, started, step, train  # noqa: E402
+from model.codec.vae import VAE  # noqa: E402
 from model.config import VAEConfig  # noqa: E402
 from model.data import Sample  # noqa: E402
 from model.train_vae import main  # noqa: E402
-from model.vae import VAE  # noqa: E402
-from model.vae_files import load, psnr, roundtrip  # noqa: E402
-from model.vae_fit import fit_linear  # noqa: E402
-from model.vae_options import LossConfig, VAETrain, parse  # noqa: E402
-from model.vae_presets import preset  # noqa: E402
-from model.vae_trainer import evaluate, started, step, train  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 from simbench.video import Video, encode  # noqa: E402
 

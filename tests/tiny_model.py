@@ -10,9 +10,9 @@ def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = Fal
     import torch
 
     from model.checkpoint import save_model
+    from model.codec.vae import VAE
     from model.config import DiTConfig, ModelConfig, TextConfig, VAEConfig
-    from model.dit import DiT
-    from model.vae import VAE
+    from model.network.dit import DiT
 
     words = TextConfig("hash", width=32, depth=1, buckets=64, tokens=20) if text else TextConfig()
     dit = DiTConfig(
@@ -25,7 +25,7 @@ def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = Fal
         torch.manual_seed(seed)
         modules = {"dit": DiT(config.dit, generator), "vae": VAE(config.vae)}
         if text:
-            from model.text import TextEncoder
+            from model.network.text import TextEncoder
 
             modules["text"] = TextEncoder(config.text)
     for module in modules.values():

@@ -1,0 +1,1 @@
+"""What a model is trained on: worlds, their variety, pools, folders, stored latents."""

@@ -1,0 +1,1 @@
+"""The objective, the levels of noise, and the sampler."""

@@ -1,0 +1,1 @@
+"""From a wish (words, frames, a camera) to a video."""

@@ -1,0 +1,1 @@
+"""The loop, its optimizers, what it keeps and how it goes on."""
