@@ -14,6 +14,10 @@ import numpy as np
 
 from simbench.arrays import channel_sum, median, squared, weighted_fit
 
+RIM = 2.0
+"""How many times as far off its object's colours a pixel beside others of it may be: most codecs hold hues at
+half the resolution, so that a rim takes on those of what is around it."""
+
 SPECK = 0.12
 """Regions below this share of an object's own area are noise, not detections."""
 
@@ -112,13 +116,14 @@ def _noise(difference: np.ndarray) -> float:
 def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.ndarray) -> np.ndarray:
     """Coverage of every object, float32 [N, T, H, W] in [0, 1]; each pixel belongs to one object.
 
-    Pixels that no mixture of plate and object explains belong to none.
+    Pixels that no mixture of plate and object explains belong to none; more is allowed beside those that one
+    does explain (hysteresis, as between the two thresholds of Canny 1986).
     """
     count, shades = palette.colours.shape[:2]
     difference = frames - plate
     size = squared(difference)
     tolerance = max(40.0, 3.5 * _noise(difference))
-    best = np.full(frames.shape[:3], tolerance, np.float32)
+    best = np.full(frames.shape[:3], RIM * tolerance, np.float32)
     owner = np.full(frames.shape[:3], -1, np.int16)
     alpha = np.zeros(frames.shape[:3], np.float32)
     for i in range(count):
@@ -140,7 +145,23 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
             take = (cost < best[at]) & (share > 0.2)
             at = tuple(axis[take] for axis in at)
             best[at], owner[at], alpha[at] = cost[take], i, share[take]
+    rim = (owner >= 0) & (best >= tolerance)
+    if rim.any():
+        owner[rim & ~_beside(owner, (alpha > 0.5) & ~rim)] = -1
     return np.stack([np.where(owner == i, np.minimum(alpha, 1.0), 0.0) for i in range(count)])
+
+
+def _beside(owner: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Pixels of `owner` [T, H, W] that touch, or are, one of the `core` [T, H, W] with the same owner."""
+    import cv2
+
+    found = np.zeros(owner.shape, bool)
+    for i in np.unique(owner[core]):
+        own = owner == i
+        for t in np.flatnonzero((own & core).any(axis=(1, 2))):
+            grown = cv2.dilate((own & core)[t].astype(np.uint8), np.ones((3, 3), np.uint8))
+            found[t] |= own[t] & (grown > 0)
+    return found
 
 
 def detect(cover: np.ndarray, index: int, size: float) -> list[Detection]:
