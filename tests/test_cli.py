@@ -98,7 +98,7 @@ def test_lists_hold_what_lies_in_a_folder_of_ones_own(
         ("frmes=9", "unknown option frmes; did you mean frames?"),
         ("suite=permanense", "did you mean permanence?"),
         ("generator=flwo", "did you mean flow?"),
-        ("generator.checkpoint=x", "unknown option generator.checkpoint: generator flow has"),
+        ("generator.checkpoint=x", "unknown option generator.checkpoint: generator model has"),
         ("permanence.setings=1", "did you mean setting?"),
         ("mode=plam", "mode=plam is not one of all, plan, generate, score, export, list; did you mean plan?"),
         ("engine=slurm", "engine=slurm is not one of local, inline, ray"),

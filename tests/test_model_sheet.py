@@ -15,6 +15,7 @@ import torch
 
 from model import halve, sheet
 from model.checkpoint import load_model, read_model
+from model.training.config import TrainConfig, without_folders
 
 pytestmark = pytest.mark.torch
 
@@ -68,9 +69,14 @@ def test_half_the_bytes_and_nearly_the_same_weights(folder: Path, tmp_path: Path
     for one, other in zip(whole.vae.parameters(), half.vae.parameters(), strict=True):
         assert torch.equal(one, other)
     origin = read_model(tmp_path / "half").provenance
-    assert origin["rounded"] == "bfloat16" and "out" not in origin["train"]
+    assert origin["rounded"] == "bfloat16"
     files = [f / "model.safetensors" for f in (tmp_path / "half", folder)]
     assert files[0].stat().st_size < 0.6 * files[1].stat().st_size
+
+
+def test_what_is_given_away_knows_no_folders() -> None:
+    told = without_folders(TrainConfig(out="a/run", vae="b/vae.safetensors", init="c/model"))
+    assert (told.out, told.vae, told.init) == ("run", "vae.safetensors", "model")
 
 
 def test_wrong_words_of_halve(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,13 +18,13 @@ def test_frames_are_spread_over_what_was_given_and_what_was_not() -> None:
 
 
 def test_rows_hold_the_frames_and_given_ones_have_an_edge() -> None:
-    frames = np.stack([np.full((20, 30, 3), 10 * t, np.uint8) for t in range(9)])
+    frames = np.stack([np.full((130, 150, 3), 10 * t, np.uint8) for t in range(9)])
     drawn = picture.picture([("a", frames, 2), ("b", frames[::-1], 2)], 4, 8.0)
     shown = picture.chosen_frames(9, 2, 4)
     for row, clip in enumerate((frames, frames[::-1])):
         for column, t in enumerate(shown):
-            top = picture.HEAD + row * (20 + picture.GAP)
-            left = picture.LABEL + column * (30 + picture.GAP)
+            top = picture.HEAD + row * (130 + picture.GAP)
+            left = picture.LABEL + column * (150 + picture.GAP)
             assert (drawn[top + 10, left + 15] == clip[t, 10, 15]).all()
             edge = tuple(drawn[top, left]) == picture.GIVEN_BLUE
             assert edge == (t < 2)
@@ -34,7 +34,7 @@ def test_the_command_writes_a_small_picture(tmp_path: Path, capsys: pytest.Captu
     out = tmp_path / "p.png"
     assert picture.main(["size=32", "scene=0", "generator=copy_last", f"out={out}"]) == 0
     with Image.open(out) as image:
-        assert image.height == picture.HEAD + 4 * (32 + picture.GAP)
+        assert image.height == picture.HEAD + 4 * (128 + picture.GAP), "small frames are enlarged"
     assert picture.main(["generator=flaw", f"out={out}"]) == 2
     assert "did you mean flow?" in capsys.readouterr().err
     assert picture.main(["trials=leave", f"out={out}"]) == 2
