@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 
 import pytest
-import torch
-from torch import Tensor
 
-from model.config import DiTConfig
-from model.network.dit import DiT
-from model.network.flops import Shape, training_flops
-from model.network.text import Text
+torch = pytest.importorskip("torch")
+
+from torch import Tensor  # noqa: E402
+
+from model.config import DiTConfig  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
+from model.network.flops import Shape, training_flops  # noqa: E402
+from model.network.text import Text  # noqa: E402
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.torch, pytest.mark.timeout(1800)]
 

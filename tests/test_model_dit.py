@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-import torch
-from torch._dynamo.testing import CompileCounter
 
-from model.config import DiTConfig
-from model.network.attention import attention
-from model.network.conditions import nearest_context
-from model.network.dit import DiT, Mode
-from model.network.tokens import patches, unpatched
-from simbench.errors import UserError
+torch = pytest.importorskip("torch")
+
+from torch._dynamo.testing import CompileCounter  # noqa: E402
+
+from model.config import DiTConfig  # noqa: E402
+from model.network.attention import attention  # noqa: E402
+from model.network.conditions import nearest_context  # noqa: E402
+from model.network.dit import DiT, Mode  # noqa: E402
+from model.network.tokens import patches, unpatched  # noqa: E402
+from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

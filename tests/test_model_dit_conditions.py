@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-import torch
 
-from model.config import DiTConfig, TextConfig
-from model.network.conditions import by_latent, facts, relative_poses
-from model.network.dit import DiT
-from model.network.rotary import TICKS, positions, rotate, split, turns
-from model.network.sizes import SIZES, sized
-from model.network.text import Text, TextEncoder
-from simbench.errors import UserError
+torch = pytest.importorskip("torch")
+
+from model.config import DiTConfig, TextConfig  # noqa: E402
+from model.network.conditions import by_latent, facts, relative_poses  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
+from model.network.rotary import TICKS, positions, rotate, split, turns  # noqa: E402
+from model.network.sizes import SIZES, sized  # noqa: E402
+from model.network.text import Text, TextEncoder  # noqa: E402
+from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from model.config import DiTConfig
-from model.network.attention import Dense, attention
-from model.network.dit import DiT
+torch = pytest.importorskip("torch")
+
+from model.config import DiTConfig  # noqa: E402
+from model.network.attention import Dense, attention  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
-from model.config import DiTConfig
-from model.network.dit import DiT
-from model.network.flops import Shape, forward_flops, neighbours, pairs, training_flops
-from model.network.text import Text
+torch = pytest.importorskip("torch")
+
+from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from model.config import DiTConfig  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
+from model.network.flops import Shape, forward_flops, neighbours, pairs, training_flops  # noqa: E402
+from model.network.text import Text  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -6,17 +6,19 @@ import dataclasses
 from itertools import pairwise
 
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from model.config import DiTConfig
-from model.network.attention import Layout, Segments
-from model.network.dit import DiT
-from model.network.pack import Budget, Clip, Size, histogram, pack, plan
-from model.network.packed import Flex, choose, windowed
-from model.network.text import Text
-from simbench.errors import UserError
+torch = pytest.importorskip("torch")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from model.config import DiTConfig  # noqa: E402
+from model.network.attention import Layout, Segments  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
+from model.network.pack import Budget, Clip, Size, histogram, pack, plan  # noqa: E402
+from model.network.packed import Flex, choose, windowed  # noqa: E402
+from model.network.text import Text  # noqa: E402
+from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

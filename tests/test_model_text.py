@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from model.config import TextConfig
-from model.network.text import BYTES, GRAMS, NULL, TextEncoder, Words, hashed, word_ids, words
-from simbench.errors import UserError
+torch = pytest.importorskip("torch")
+
+from model.config import TextConfig  # noqa: E402
+from model.network.text import BYTES, GRAMS, NULL, TextEncoder, Words, hashed, word_ids, words  # noqa: E402
+from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
