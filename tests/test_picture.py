@@ -37,4 +37,4 @@ def test_the_command_writes_a_small_picture(tmp_path: Path, capsys: pytest.Captu
         assert image.height == picture.HEAD + 4 * (128 + picture.GAP), "small frames are enlarged"
     assert picture.main(["generator=flaw", f"out={out}"]) == 2
     assert "did you mean flow?" in capsys.readouterr().err
-    assert picture.main(["trials=leave", f"out={out}"]) == 2
+    assert picture.main(["generator=flow", "trials=leave", f"out={out}"]) == 2
