@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,9 @@ class ModelGenerator:
         object.__setattr__(self, "capabilities", frozenset(can))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Weights do not travel to a worker process: it reads them itself.
-        return type(self), tuple(getattr(self, f.name) for f in fields(self) if f.init)
+        # Weights do not travel to a worker process: it reads them itself, once for all of its tasks.
+        options = tuple(getattr(self, f.name) for f in fields(self) if f.init)
+        return _again, (tuple(sorted(self.pipeline.loaded.digests.items())), options)
 
     def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> list[Answer]:
         """One clip per condition, of its size and with its given frames; Invalid where this model has no way
@@ -142,6 +144,12 @@ class ModelGenerator:
             return Invalid(str(error))
         reason = problem(self.pipeline.loaded, wish)
         return wish if reason is None else Invalid(reason)
+
+
+@lru_cache(maxsize=1)
+def _again(digests: tuple[tuple[str, str], ...], options: tuple[Any, ...]) -> ModelGenerator:
+    """The generator of these options. `digests` are those of its weights: with others it is another one."""
+    return ModelGenerator(*options)
 
 
 def opened(folder: Path, how: How, device: str, batch: int = 1) -> Pipeline:

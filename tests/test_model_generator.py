@@ -85,6 +85,7 @@ def test_it_goes_to_a_worker_and_answers_alike(make: Callable[..., ModelGenerato
     packed = pickle.dumps(generator)
     assert len(packed) < 2000, "the weights stay on disk"
     assert answer(pickle.loads(packed), condition).digest() == answer(generator, condition).digest()
+    assert pickle.loads(packed) is pickle.loads(packed), "a worker reads the weights once"
     assert "pool" in generator.capabilities
     assert "pool" not in make(batch=4).capabilities | make(threads=2).capabilities
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from simbench.errors import UserError
 from simbench.plan import SceneRequest, Shard, plan_scene, shard_of
 from simbench.score import Anchors, ScoreTask, score_scene
 from simbench.store import Store
-from simbench.suite import Measures
+from simbench.suite import Measures, preload
 from simbench.video import Video
 
 
@@ -296,3 +299,24 @@ def test_each_case_is_prepared_once_and_read_before_the_next(tmp_path: Path) -> 
     each = 2 + len(suite.cheats())
     assert log == [line for c in planned.cases for line in (f"prepared {c.id}", *[f"read {c.id}"] * each)]
     assert len(rows) == len(planned.cases) * each
+
+
+def test_what_a_suite_preloads_is_in_every_worker() -> None:
+    """In a process of its own, since the server that workers are forked from starts once."""
+    code = (
+        "import toy; from simbench.engine import open_engine\n"
+        "with open_engine('local', 2, ('wave',)) as engine:\n"
+        "    print(list(engine.map(toy.is_loaded, ['wave', 'wave', 'chunk'])))"
+    )
+    place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(toy.TESTS), str(toy.TESTS.parent)])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=place, timeout=120
+    )
+    assert sorted(done.stdout.strip("[]\n").split(", ")) == ["False", "True", "True"], done.stderr
+
+
+def test_suites_name_their_modules_once() -> None:
+    class Heavy(toys.Toy):
+        preload = ("simbench.warm", "toys")
+
+    assert preload([toys.Toy(), Heavy(), Heavy(name="other")]) == ("simbench.warm", "toys")

@@ -172,3 +172,8 @@ def local(workers: int) -> Any:
 
     with open_engine("local", workers) as engine:
         yield engine
+
+
+def is_loaded(name: str) -> bool:
+    """Whether a module is there before anything asked for it: a job for workers."""
+    return name in sys.modules
