@@ -2,8 +2,8 @@
 
     python -m suites.ladder suite=permanence size=32 scenes=64 seed=1001 workers=2 part=all out=docs
 
-Writes ladder.json, ladder.md and ladder.png into `out`; parts that are run one by one are put together
-there. The exit code is 1 when a verdict fails.
+Writes ladder.json, ladder.md and ladder.png (or another `name`) into `out`; parts that are run one by one are
+put together there. The exit code is 1 when a verdict fails.
 """
 
 from __future__ import annotations
@@ -44,12 +44,13 @@ RISE = 2.0
 
 @dataclass
 class Options(Asked):
-    """Options of the ladder; `seed` must be one that nobody tuned anything on."""
+    """Options of the ladder; `seed` must be one that nobody tuned anything on. Files are called `name`."""
 
     scenes: int = 64
     seed: str = "1001"
     part: str = "all"
     out: str = "outputs/ladder"
+    name: str = "ladder"
 
 
 @dataclass(frozen=True)
@@ -213,10 +214,10 @@ def main(arguments: Sequence[str]) -> int:
         suite = build_suite(chosen)
         parts = PARTS if chosen.part == "all" else (chosen.part,)
         found = measure(suite, chosen, parts)
-        folder = Path(chosen.out)
-        ladder = joined(folder / "ladder.json", head_of(suite, chosen), found)
-        write_json(folder / "ladder.json", ladder)
-        ladder_page.write(ladder, folder)
+        path = Path(chosen.out) / f"{chosen.name}.json"
+        ladder = joined(path, head_of(suite, chosen), found)
+        write_json(path, ladder)
+        ladder_page.write(ladder, path)
         print(ladder_page.markdown(ladder))
         wrong = failures(ladder)
         print("\n".join(wrong) if wrong else "every demand holds")

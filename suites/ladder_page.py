@@ -22,10 +22,10 @@ TITLES = {
 }
 
 
-def write(ladder: Mapping[str, Any], folder: Path) -> None:
-    """ladder.md and ladder.png in `folder`."""
-    write_text(folder / "ladder.md", markdown(ladder) + "\n")
-    figure(ladder, folder / "ladder.png")
+def write(ladder: Mapping[str, Any], path: Path) -> None:
+    """The table (.md) and the figure (.png) beside the numbers in `path` (.json)."""
+    write_text(path.with_suffix(".md"), markdown(ladder) + "\n")
+    figure(ladder, path.with_suffix(".png"))
 
 
 def markdown(ladder: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ class Permanence:
     setting: Setting = Setting()
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "permanence"
-    version: int = 2
+    version: int = 3
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.permanence")
 
     def __post_init__(self) -> None:

@@ -104,7 +104,7 @@ def whole() -> dict[str, object]:
 
 def test_the_page_shows_every_row(tmp_path: Path) -> None:
     found = whole()
-    ladder_page.write(found, tmp_path)
+    ladder_page.write(found, tmp_path / "ladder.json")
     text = (tmp_path / "ladder.md").read_text(encoding="utf-8")
     for name in ("oracle", "observer", "flow", "vanish", "ghost", "delay", "blur", "kappa 0.95"):
         assert name in text
@@ -204,11 +204,21 @@ def test_the_committed_ladder_is_of_this_version_and_holds() -> None:
     assert not ladder.failures(found)
 
 
-def test_the_card_shows_the_committed_ladder() -> None:
-    found = json.loads((ROOT / "docs" / "ladder.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs").glob("ladder*.json")))
+def test_the_card_shows_the_committed_ladders(name: str) -> None:
+    found = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    assert found["head"]["version"] == SUITE.version and not ladder.failures(found)
     card = (ROOT / "docs" / "permanence.md").read_text(encoding="utf-8")
     for line in ladder_page.markdown(found).splitlines():
         assert line in card, line
+
+
+@pytest.mark.parametrize(("side", "rate"), [(64, 18), (128, 28)])
+def test_h264_stands_on_the_committed_ladders(side: int, rate: int) -> None:
+    found = json.loads((ROOT / "docs" / f"ladder-{side}.json").read_text(encoding="utf-8"))
+    assert found["head"]["setting"].startswith(f"{side}x{side}")
+    cost = {row["name"]: row["cost"] for row in found["parts"]["nuisance"]["rows"]}
+    assert cost[f"crf {rate}"] <= ladder.NUISANCE_COSTS
 
 
 @pytest.mark.slow

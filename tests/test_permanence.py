@@ -22,7 +22,7 @@ from suites.permanence import Permanence, deciding
 
 SCENES = 3
 CHEATS = sorted(build("suite", "permanence").cheats())
-GOLDEN_VERSION = 2
+GOLDEN_VERSION = 3
 
 
 @dataclass(frozen=True)

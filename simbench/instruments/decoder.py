@@ -74,7 +74,8 @@ def match_plate(frames: np.ndarray, plate: np.ndarray, valid: np.ndarray) -> np.
             weight = np.where(left < cut, (1 - (left / cut) ** 2) ** 2, 0.0)
         value = plate[..., c] / 255.0
         out[..., c] = plate[..., c] + sum(fit[k] * value**k for k in range(degree + 1))
-    return out
+    # A curve fitted to greys leaves the range of colours at black, where few pixels hold it.
+    return np.clip(out, 0.0, 255.0)
 
 
 def learn_palette(frames: np.ndarray, plate: np.ndarray, cover: np.ndarray, shades: int = 3) -> Palette:
@@ -117,7 +118,7 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
     """Coverage of every object, float32 [N, T, H, W] in [0, 1]; each pixel belongs to one object.
 
     Pixels that no mixture of plate and object explains belong to none; more is allowed beside those that one
-    does explain (hysteresis, as between the two thresholds of Canny 1986).
+    does explain almost wholly (hysteresis, as between the two thresholds of Canny 1986).
     """
     count, shades = palette.colours.shape[:2]
     difference = frames - plate
@@ -147,7 +148,7 @@ def unmix(frames: np.ndarray, plate: np.ndarray, palette: Palette, valid: np.nda
             best[at], owner[at], alpha[at] = cost[take], i, share[take]
     rim = (owner >= 0) & (best >= tolerance)
     if rim.any():
-        owner[rim & ~_beside(owner, (alpha > 0.5) & ~rim)] = -1
+        owner[rim & ~_beside(owner, (alpha > 0.8) & ~rim)] = -1
     return np.stack([np.where(owner == i, np.minimum(alpha, 1.0), 0.0) for i in range(count)])
 
 

@@ -17,6 +17,8 @@ STRETCH = 1.6
 OPACITY = 0.7
 OVERLAP = 0.6
 """Soft IoU with its own silhouette below which a region is no longer the object (contours, scraps)."""
+MARGIN = -0.02
+"""Soft IoU with its own silhouette less that with the best other, over frames: below, it is another shape."""
 PRESENT = 0.35
 """Share of an object's area that counts as the object being in view (duplicates, false alarms)."""
 
@@ -65,7 +67,6 @@ def judge_return(truth: Reading, second: NearestReader, window: Window, index: i
     bench, video = second.bench, second.video
     frames = window.after[index]
     fps = bench.setting.fps
-    passes, graded, distances, duplicates = [], [], [], 0
     delay = None
     if bench.layout.hidden:
         expected = _reappears(truth, window.hidden[index], index, fps)
@@ -73,26 +74,24 @@ def judge_return(truth: Reading, second: NearestReader, window: Window, index: i
         if expected is not None and actual is not None:
             delay = actual - expected
     late = bench.layout.hidden and (delay is None or abs(delay) > window.tolerance + 1e-6)
-    for t in frames:
-        good, score, gap, extra = _judge_frame(bench, truth, video, index, t)
-        passes.append(good)
-        graded.append(score)
-        duplicates += extra
-        if gap is not None:
-            distances.append(gap)
-    hit = bool(video.known[index]) and not late and sum(passes) >= (2 * len(frames) + 2) // 3
+    judged = [_judge_frame(bench, truth, video, index, t) for t in frames]
+    passed = [j for j in judged if j.passes]
+    enough = len(passed) >= (2 * len(frames) + 2) // 3
+    # The shape is judged on all frames together: one that shows half of it cannot tell a cube from a ball.
+    itself = sum(j.area * (j.margin - MARGIN) for j in passed) > 0.0
+    distances = [j.gap for j in judged if j.gap is not None]
     if not bench.layout.hidden:
         timing = 1.0
     else:
         timing = 0.0 if delay is None else float(np.exp(-((delay / TOLERANCE_S) ** 2)))
     hit_nearest = second.returns(frames, index) and second.on_time(window, index)
     return Return(
-        hit=hit,
+        hit=bool(video.known[index]) and not late and enough and itself,
         hit_nearest=hit_nearest,
-        graded=float(np.mean(graded)) * timing,
+        graded=float(np.mean([j.graded for j in judged])) * timing,
         distance=float(np.mean(distances)) if distances else None,
         delay=delay,
-        duplicates=duplicates,
+        duplicates=sum(j.extra for j in judged),
     )
 
 
@@ -115,13 +114,24 @@ def _like(detection: Detection, reference: Detection) -> bool:
     return AREA[0] <= extent <= AREA[1] and 1 / STRETCH <= stretch <= STRETCH and detection.opacity > OPACITY
 
 
-def _judge_frame(
-    bench: Bench, truth: Reading, video: Reading, index: int, frame: int
-) -> tuple[bool, float, float | None, int]:
-    """Pass or not, graded score, distance in diameters and number of duplicates in one frame."""
+@dataclass(frozen=True)
+class _Judged:
+    """One frame: does the object pass but for its shape, its graded score, the `gap` to its place in
+    diameters (None: nothing to measure), the `extra` ones, the `margin` of its shape, its true `area`."""
+
+    passes: bool
+    graded: float
+    gap: float | None
+    extra: int
+    margin: float = 0.0
+    area: float = 0.0
+
+
+def _judge_frame(bench: Bench, truth: Reading, video: Reading, index: int, frame: int) -> _Judged:
+    """What one frame says of an object that should be out again."""
     found = video.found[index][frame]
     if not found or not video.known[index]:
-        return False, 0.0, None, 0
+        return _Judged(False, 0.0, None, 0)
     last = bench.setting.frames - 1
     slack = max(1, round(TOLERANCE_S * bench.setting.fps))
     size = float(video.size[index])
@@ -136,7 +146,7 @@ def _judge_frame(
             rivals.append((not _like(detection, reference), abs(near - frame), distance, near))
     rivals = [r for r in rivals if r[2] <= 1.5 * bench.diameter]
     if not rivals:
-        return False, 0.0, gap, extra
+        return _Judged(False, 0.0, gap, extra)
     _, _, distance, near = min(rivals)
     reference = truth.found[index][near][0]
     detection = nearest(found, reference.x, reference.y)[0]
@@ -144,19 +154,13 @@ def _judge_frame(
     overlap, margin = shape_fit(bench, index, near, detection, reference)
     extent = detection.area / reference.area
     stretch = detection.elongation / reference.elongation
-    good = (
-        distance <= bench.diameter
-        and _like(detection, reference)
-        and margin > -0.02
-        and overlap > OVERLAP
-        and extra == 0
-    )
+    good = distance <= bench.diameter and _like(detection, reference) and overlap > OVERLAP and extra == 0
     alike = np.clip(1.0 + margin / 0.05, 0.0, 1.0) * np.clip((overlap - 0.4) / 0.4, 0.0, 1.0)
     alike *= np.clip((detection.opacity - 0.5) / 0.4, 0.0, 1.0)
     alike *= np.exp(-((np.log(stretch) / np.log(STRETCH)) ** 2))
     off = distance / bench.diameter if gap is None else gap
     score = float(alike * np.exp(-(off**2)) * min(1.0, 1.2 * min(extent, 1 / extent)))
-    return bool(good), 0.0 if extra else score, gap, extra
+    return _Judged(bool(good), 0.0 if extra else score, gap, extra, margin, reference.area)
 
 
 def shown_while_hidden(
