@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from model.config import DiTConfig, TextConfig  # noqa: E402
-from model.network.conditions import by_latent, facts, relative_poses  # noqa: E402
+from model.network.conditions import facts  # noqa: E402
 from model.network.dit import DiT  # noqa: E402
 from model.network.rotary import TICKS, positions, rotate, split, turns  # noqa: E402
 from model.network.sizes import SIZES, sized  # noqa: E402
@@ -124,26 +124,6 @@ def test_new_model_reads_no_text_but_learns_to() -> None:
     out.square().sum().backward()
     gates = [block.cross.gate.grad for block in model.stack if block.cross is not None]
     assert len(gates) == 2 and all(g is not None and g.any() for g in gates)
-
-
-@pytest.mark.parametrize("frames", [1, 2, 4, 5, 6])
-def test_values_per_video_frame_by_latent_frame(frames: int) -> None:
-    values = torch.arange(1.0, frames + 1)[None, :, None]
-    got = by_latent(values, 4)
-    assert got.shape == (1, 1 + -(-(frames - 1) // 4), 4, 1)
-    assert got[0, 0, :, 0].tolist() == [0, 0, 0, 1]
-    later = got[0, 1:].flatten().tolist()
-    assert later[: frames - 1] == list(range(2, frames + 1)) and set(later[frames - 1 :]) <= {frames}
-
-
-def test_poses_are_those_of_the_first_camera() -> None:
-    turn = torch.linalg.qr(torch.randn(2, 5, 3, 3, generator=random()))[0]
-    poses = torch.cat((turn, torch.randn(2, 5, 3, 1, generator=random(1))), dim=-1)
-    got = relative_poses(poses).unflatten(-1, (3, 4))
-    torch.testing.assert_close(got[:, 0], torch.eye(3, 4).expand(2, 3, 4), rtol=0, atol=1e-5)
-    world = torch.linalg.qr(torch.randn(3, 3, generator=random(2)))[0]
-    moved = torch.cat((world @ poses[..., :3], world @ poses[..., 3:] + 2), dim=-1)
-    torch.testing.assert_close(relative_poses(moved), relative_poses(poses), rtol=1e-4, atol=1e-5)
 
 
 def test_facts_tell_rates_and_stills_apart() -> None:

@@ -15,7 +15,7 @@ from model.checkpoint import load_model  # noqa: E402
 from model.diffusion.denoiser import Denoiser  # noqa: E402
 from model.network.dit import DiT  # noqa: E402
 from model.training import loop as loop_module  # noqa: E402
-from model.training import resume, sources  # noqa: E402
+from model.training import precision, resume, sources  # noqa: E402
 from model.training.config import parse  # noqa: E402
 from model.training.distributed import Process  # noqa: E402
 from model.training.loop import Loop, example  # noqa: E402
@@ -134,6 +134,25 @@ def test_bf16_keeps_fp32_weights_and_comes_near_fp32(tmp_path: Path) -> None:
     assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
+@pytest.mark.parametrize("faster", ["bf16", "fp32"])
+def test_auto_precision_is_the_faster_where_a_run_begins_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faster: str
+) -> None:
+    other = {"bf16": "fp32", "fp32": "bf16"}[faster]
+    slow = {"bf16": torch.bfloat16, "fp32": torch.float32}[other]
+    monkeypatch.setattr(precision, "seconds", lambda device, dtype: 2.0 if dtype == slow else 1.0)
+    assert run(tmp_path, 2, part=1, precision="auto").trainer.config.precision == faster
+    assert json.loads((tmp_path / "config.json").read_text())["precision"] == faster
+    monkeypatch.setattr(precision, "seconds", lambda device, dtype: 1.0 if dtype == slow else 2.0)
+    assert run(tmp_path, 2, precision="auto").trainer.config.precision == faster
+    with pytest.raises(UserError, match=f'precision="{faster}", not "{other}"'):
+        run(tmp_path, 3, precision=other)
+
+
+def test_both_precisions_can_be_timed() -> None:
+    assert all(precision.seconds(CPU.device, dtype) > 0 for dtype in (torch.float32, torch.bfloat16))
+
+
 def test_a_gradient_that_is_no_number_names_step_and_clips(tmp_path: Path) -> None:
     loop = run(tmp_path, 3, part=1)
     (raw,) = loop.feed.batch(1)
@@ -247,7 +266,7 @@ def test_trouble_in_the_data_reaches_the_reader(tmp_path: Path, monkeypatch: pyt
         (["ema=x"], "ema=x must be of type list"),
         (["batch=0"], "batch=0 must be 1 or more"),
         (["budget=0"], "budget=0 must be above 0 TFLOP"),
-        (["precision=fp8"], "precision=fp8 is not one of bf16, fp32"),
+        (["precision=fp8"], "precision=fp8 is not one of auto, bf16, fp32"),
         (["optim.cooldown=0.99"], "together at most 1"),
         (["ema="], "ema= names no width"),
         (["ema=0.4", "out=OUT"], "ema=0.4 must lie above 0 and at most 0.28"),

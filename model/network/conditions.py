@@ -80,28 +80,6 @@ class Conditions(nn.Module):
         return F.silu(made)
 
 
-def by_latent(values: Tensor, temporal: int) -> Tensor:
-    """Values [B, T, A] per video frame as [B, F, temporal, A] per latent frame.
-
-    F is 1 + ceil((T - 1) / temporal). Latent frame 0 is video frame 0 alone, in the last place behind zeros;
-    the last value is repeated where T - 1 is no multiple.
-    """
-    before = values.new_zeros(values.shape[0], temporal - 1, values.shape[2])
-    missing = -(values.shape[1] - 1) % temporal
-    after = values[:, -1:].expand(-1, missing, -1)
-    return torch.cat((before, values, after), dim=1).unflatten(1, (-1, temporal))
-
-
-def relative_poses(poses: Tensor) -> Tensor:
-    """Camera-to-world poses [B, T, 3, 4] as seen from the first camera, flattened [B, T, 12].
-
-    Their unit of length is the caller's; scores and samples agree if it is the median depth of frame 0.
-    """
-    turn, place = poses[..., :3], poses[..., 3:]
-    back = turn[:, :1].transpose(-1, -2)
-    return torch.cat((back @ turn, back @ (place - place[:, :1])), dim=-1).flatten(-2)
-
-
 def facts(seconds: Tensor, context: Tensor, size: Tensor, temporal: int) -> Tensor:
     """Rate, size and context [B, F, FACTS] of frames at `seconds` [B, F] of pictures of size [B, 2] latents.
 

@@ -108,8 +108,9 @@ class TrainConfig:
     evaluate_every: float = 20.0
     ema: tuple[float, ...] = (0.05,)
     """Widths of the averages of the weights, as shares of the run; the first is exported."""
-    precision: str = "bf16"
-    """Of activations: bf16 or fp32. Weights, moments and averages are fp32."""
+    precision: str = "auto"
+    """Of activations: bf16, fp32, or auto: the faster one where the run begins. Weights, moments and averages
+    are fp32."""
     compile: str = "auto"
     """true, false, or auto: from 2 TFLOP on, where it pays for the minute that it takes."""
     device: str = "auto"
@@ -169,7 +170,7 @@ def checked(config: TrainConfig) -> TrainConfig:
         if not getattr(config, name) > 0:
             raise UserError(f"{name}={getattr(config, name):g} must be above 0 TFLOP")
     for name, word, choices in (
-        ("precision", config.precision, ("bf16", "fp32")),
+        ("precision", config.precision, ("auto", "bf16", "fp32")),
         ("compile", config.compile, ("auto", "true", "false")),
         ("optim.optimizer", config.optim.optimizer, ("muon", "adamw")),
     ):

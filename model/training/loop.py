@@ -25,6 +25,7 @@ from model.training.distributed import Process
 from model.training.evaluate import evaluate
 from model.training.feed import Feed, Place, Stream, even_levels
 from model.training.metrics import Log, Ticker, memory, peak, ticker
+from model.training.precision import settled
 from model.training.trainer import Trainer
 from simbench.errors import UserError
 from simbench.files import require_writable, sweep, write_text
@@ -40,15 +41,16 @@ class Loop:
     def __init__(
         self, config: TrainConfig, process: Process, stopped: Callable[[], bool] = lambda: False
     ) -> None:
-        self.config, self.process, self.stopped = config, process, stopped
-        self.out = Path(config.out)
+        self.process, self.stopped, self.out = process, stopped, Path(config.out)
         if process.first:
             require_writable(self.out, "out")
             sweep(self.out)
         process.wait()
         state = resume.load_state(self.out, self.say)
-        if state is not None:
-            self._same(state.facts["config"])
+        before = None if state is None else state.facts["config"]
+        self.config = config = settled(config, before, process)
+        if before is not None:
+            self._same(before)
         module = Denoiser(config.model, config.seed)
         source = sources.given(config)
         work = module.work(example(config, module, sources.clip_shape(config.data, source)))
