@@ -75,9 +75,10 @@ def ours(size: Size, pattern: str) -> tuple[nn.Module, Call]:
     def call(latents: Tensor, level: Tensor) -> Tensor:
         """One level for all frames of a clip."""
         count = len(latents)
-        read = Text(text(count), torch.ones(count, TEXT, dtype=torch.bool))
+        words = text(count).to(latents)
+        read = Text(words, torch.ones(count, TEXT, dtype=torch.bool, device=latents.device))
         spread = level[:, None].expand(-1, size.frames)
-        return model(latents, spread, seconds.expand(count, -1), text=read)
+        return model(latents, spread, seconds.expand(count, -1).to(latents.device), text=read)
 
     return model, call
 
@@ -131,16 +132,17 @@ def channels_first(model: nn.Module) -> Call:
     def call(latents: Tensor, level: Tensor) -> Tensor:
         """The prediction, in our order."""
         video = latents.transpose(1, 2).contiguous()
-        return model(video, 1000 * level, text(len(latents)), return_dict=False)[0].transpose(1, 2)
+        words = text(len(latents)).to(latents)
+        return model(video, 1000 * level, words, return_dict=False)[0].transpose(1, 2)
 
     return call
 
 
-def step(call: Call, size: Size, count: int = 1) -> None:
+def step(call: Call, size: Size, count: int = 1, device: str = "cpu") -> None:
     """One forward and backward pass on noise."""
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(count, size.frames, size.channels, size.side, size.side, generator=generator)
-    call(latents, torch.full((count,), 0.5)).square().mean().backward()
+    call(latents.to(device), torch.full((count,), 0.5, device=device)).square().mean().backward()
 
 
 def peak(name: str, size: Size) -> float:

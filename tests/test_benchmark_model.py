@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from model.checkpoint import load_model  # noqa: E402
 from model.clips.worlds import draw, named  # noqa: E402
 from model.network.flops import Shape, training_flops  # noqa: E402
+from model.network.sizes import sized  # noqa: E402
+from model.training.metrics import peak  # noqa: E402
 from tests import model_peers as peers  # noqa: E402
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.torch, pytest.mark.timeout(3600)]
@@ -75,6 +78,59 @@ def test_training_step_beside_diffusers(size: peers.Size, bars: dict[str, float]
     for name, bar in bars.items():
         assert times[name] > bar * times["ours"], f"{times[name] / times['ours']:.2f} times {name}"
         assert memory["ours"] < 1.5 * memory[name], f"{memory['ours'] / memory[name]:.2f} times {name}"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["tiny", "S", "B", "M"])
+def test_share_of_the_peak_beside_diffusers(name: str) -> None:
+    """Model FLOPs utilisation in bf16 on a GPU, blocks compiled, clips of 2304 tokens as many as fit well."""
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+    size, clips = like(name), {"tiny": 32, "S": 16, "B": 8, "M": 4}[name]
+    shares = {peer: mfu(peer, size, clips, "cuda") for peer in ("ours", "all global", "Wan", "Latte")}
+    print(f"\n{name}, {clips} clips: " + ", ".join(f"{peer} {share:.1%}" for peer, share in shares.items()))
+    assert shares["all global"] > 0.8 * shares["Wan"]
+
+
+def test_share_of_the_peak_can_be_measured() -> None:
+    assert 0 < mfu("ours", dataclasses.replace(like("pico"), side=8), 1, "cpu", compiled=False) < 1.5
+
+
+def like(name: str) -> peers.Size:
+    """The named size of ours on latents of 9 x 32 x 32 in patches of 2: 2304 tokens."""
+    known = sized(name)
+    return peers.Size(9, 16, 32, 2, known.width, known.depth, known.heads)
+
+
+def mfu(peer: str, size: peers.Size, clips: int, device: str, compiled: bool = True) -> float:
+    """Share of the device's bf16 peak that a training step reaches, by torch's count of its operations."""
+    small = dataclasses.replace(size, depth=2)
+    counts = []
+    for shallow in (small, dataclasses.replace(size, depth=4)):
+        batch = torch.zeros(1, size.frames, size.channels, size.side, size.side)
+        counts.append(flops(peers.build(peer, shallow)[1], batch))
+    # Counting a deep model on the CPU takes long; two shallow ones tell what a pair of blocks costs.
+    work = counts[0] + (counts[1] - counts[0]) * (size.depth - 2) / 2
+    module, call = peers.build(peer, size)
+    module.to(device, torch.bfloat16)
+    if compiled:
+        for blocks in (part for part in module.children() if isinstance(part, torch.nn.ModuleList)):
+            for block in blocks:
+                block.compile(dynamic=False)
+    taken = []
+    for _ in range(8):
+        wait(device)
+        begin = time.perf_counter()
+        peers.step(lambda x, t: call(x.bfloat16(), t.bfloat16()), size, clips, device)
+        wait(device)
+        taken.append(time.perf_counter() - begin)
+    return work * clips / min(taken) / peak(torch.device(device), torch.bfloat16)
+
+
+def wait(device: str) -> None:
+    """Until the device has done what it was told."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def latents() -> Tensor:

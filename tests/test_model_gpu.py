@@ -1,0 +1,106 @@
+"""A GPU does what a CPU does: samples, losses, steps; compiled as eager. The same tests run on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from model.codec.vae import VAE  # noqa: E402
+from model.config import DiTConfig, VAEConfig  # noqa: E402
+from model.generator import opened  # noqa: E402
+from model.network.dit import DiT  # noqa: E402
+from model.sampling.pipeline import How  # noqa: E402
+from model.sampling.wishes import Wish  # noqa: E402
+from model.training import sources  # noqa: E402
+from model.training.config import parse  # noqa: E402
+from model.training.distributed import Process  # noqa: E402
+from model.training.loop import Loop  # noqa: E402
+from tests.train_toys import Squares, options  # noqa: E402
+
+NANO = Path(__file__).resolve().parent.parent / "model" / "weights" / "nano"
+DEVICES = [pytest.param("cpu", id="cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(autouse=True)
+def there(request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["device"] == "cuda" and not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+
+
+def dit(pattern: str = "fg") -> DiT:
+    """A transformer none of whose weights is at its zero start."""
+    model = DiT(DiTConfig(channels=4, width=64, depth=2, heads=2, pattern=pattern))
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return model
+
+
+def inputs(device: str) -> tuple[torch.Tensor, ...]:
+    """Latents [2, 3, 4, 6, 6], levels and seconds [2, 3]."""
+    generator = torch.Generator().manual_seed(0)
+    latents, level = torch.randn(2, 3, 4, 6, 6, generator=generator), torch.rand(2, 3, generator=generator)
+    return latents.to(device), level.to(device), (torch.arange(3.0) / 2).expand(2, -1).to(device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("mode", ["bidirectional", "block_causal"])
+def test_predictions_are_those_of_the_cpu(device: str, mode: str) -> None:
+    model = dit()
+    expected = model(*inputs("cpu"), mode=mode)
+    got = model.to(device)(*inputs(device), mode=mode).cpu()
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_codec_is_that_of_the_cpu(device: str) -> None:
+    torch.manual_seed(0)
+    vae = VAE(VAEConfig(patch=4, widths=(16, 16), channels=4)).eval()
+    clip = torch.rand(1, 9, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        expected = vae.decode(vae.encode(clip).mean, 9)
+        got = vae.to(device).decode(vae.to(device).encode(clip.to(device)).mean, 9).cpu()
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_samples_are_those_of_the_cpu(device: str) -> None:
+    given = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3), dtype=np.uint8)
+    wish = Wish(given, "", 32, 32, 9, 8.0, 3)
+    expected = opened(NANO, How(steps=2), "cpu").make([wish])[0]
+    got = opened(NANO, How(steps=2), device).make([wish])[0]
+    assert np.abs(got.astype(int) - expected.astype(int)).max() <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore:The .grad attribute of a Tensor that is not a leaf"
+)
+@pytest.mark.parametrize("device", DEVICES)
+def test_compiled_blocks_predict_what_eager_ones_do(device: str) -> None:
+    model = dit().to(device)
+    expected = model(*inputs(device))
+    for block in model.blocks:
+        block.compile(dynamic=False)
+    got = model(*inputs(device))
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
+    got.square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_steps_are_those_of_the_cpu(device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "given", lambda config: Squares())
+    losses = []
+    for place in ("cpu", device):
+        config = parse(options(tmp_path / str(len(losses)), optim__optimizer="adamw"))
+        loop = Loop(config, Process(0, 1, torch.device(place)))
+        for step in range(3):
+            loop.trainer.train(loop.feed.batch(step))
+        losses.append(loop.trainer.tally.read()["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
