@@ -31,7 +31,7 @@ def comment(result: Result, options: Options, limit: int = LIMIT) -> str:
     """The whole comment, at most `limit` characters: what is too much is cut at rows, and counted."""
     suites = list(dict.fromkeys(part.pair.suite for part in result.compared))
     suites = suites or list(dict.fromkeys(s for _, run in result.heads for s in run.parts))
-    start = (tag(suites), f"### {_sign(result)} {markdown(result.verdict.capitalize())}", "")
+    start: tuple[str, ...] = (tag(suites), f"### {_sign(result)} {markdown(result.verdict.capitalize())}", "")
     start += (markdown(sentence(result), 3000), "")
     blocks = [Block(start), _gated(result), *_rankings(result), *_worst(result), _details(result)]
     blocks += [*_lost(result), *_unmatched(result), _runs(result), _again(result, options)]

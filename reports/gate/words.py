@@ -96,7 +96,7 @@ def sentence(result: Result) -> str:
         for found in part.gated:
             who = f"{part.head}: " if several else ""
             said = verdict_text(found).removeprefix(found.verdict).strip(" ,;")
-            more = f"; {said}" if said else ""
+            more = f", {said}" if said else ""
             tails.append((found.verdict, f"{who}{metric_sentence(part, found)}{more}"))
     decisive = [text for word, text in tails if word == REGRESSED] or [
         text for word, text in tails if not result.problems and word == result.verdict
