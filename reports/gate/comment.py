@@ -43,23 +43,25 @@ def _sign(result: Result) -> str:
 
 
 def fitted(blocks: Sequence[Block], limit: int) -> str:
-    """The blocks as one text; rows from the end of a block are left out where they do not fit."""
+    """The blocks as one text; rows from the end of the longest ones are left out where they do not fit."""
     fixed = sum(len(line) + 1 for block in blocks for line in (*block.before, *block.after))
     # Each block that is cut says so in a line of its own, for which there must be room.
     left = limit - fixed - 60 * len(blocks)
-    lines: list[str] = []
-    for block in blocks:
-        lines += block.before
-        kept = 0
-        for row in block.rows:
-            if len(row) + 1 > left:
+    kept = [0] * len(blocks)
+    shortest_first = sorted(range(len(blocks)), key=lambda i: sum(len(row) + 1 for row in blocks[i].rows))
+    for done, i in enumerate(shortest_first):
+        share = left // (len(blocks) - done)
+        for row in blocks[i].rows:
+            if len(row) + 1 > share:
                 break
+            share -= len(row) + 1
             left -= len(row) + 1
-            kept += 1
-        lines += block.rows[:kept]
-        lines += block.after
-        if kept < len(block.rows):
-            lines += ["", f"… and {len(block.rows) - kept} more rows, see verdict.json"]
+            kept[i] += 1
+    lines: list[str] = []
+    for block, count in zip(blocks, kept, strict=True):
+        lines += (*block.before, *block.rows[:count], *block.after)
+        if count < len(block.rows):
+            lines += ["", f"… and {len(block.rows) - count} more rows, see verdict.json"]
     return "\n".join(lines)[: limit - 1] + "\n"
 
 

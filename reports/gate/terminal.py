@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from reports.gate.ranking import Ranking
 from reports.gate.result import Compared, Result
 from reports.gate.verdicts import Judged
@@ -21,7 +23,9 @@ def result_text(result: Result) -> str:
             f"two runs of the unchanged base: {visible(suite, SHORT)} {visible(found.metric, SHORT)} differs"
             f" by {amount(found.difference)} ({interval_text(found)})"
         )
-    return "\n\n".join([*blocks, visible(sentence(result), 3000)])
+    text = "\n\n".join([*blocks, visible(sentence(result), 3000)])
+    # A line that begins like this is a command to a workflow's runner, and a name may be made to begin so.
+    return re.sub(r"^(\s*)(?=::|##\[)", r"\1. ", text, flags=re.M)
 
 
 def _compared(result: Result, part: Compared) -> str:
