@@ -59,19 +59,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(options: Options) -> int:
     from reports.gate.files import NAMES, write_files
-    from reports.gate.reading import read_run
+    from reports.gate.reading import read_run, scores_of
 
     heads = [read_run(path, "head") for path in options.heads]
-    if options.base is not None and not options.base.exists():
-        print(
-            f"reports: no baseline: base={options.base} is not there; run the unchanged model first,"
-            " or say base=none where there is none yet",
-            file=sys.stderr,
-        )
-        return codes.INCOMPLETE
-    base = None if options.base is None else read_run(options.base, "base")
+    absent = options.base is not None and not scores_of(options.base).is_file()
+    base = None if options.base is None or absent else read_run(options.base, "base")
     noise = None if options.noise is None else read_run(options.noise, "noise")
-    result = compare(base, heads, noise, options.rules)
+    result = compare(base, heads, noise, options.rules, str(options.base) if absent else "")
     print(_text(result))
     folder = write_files(result, options, os.environ)
     print(f"\n{folder}: {', '.join(NAMES)}")

@@ -127,7 +127,10 @@ def test_a_run_without_any_line_is_nothing_measured(tmp_path: Path) -> None:
 def test_no_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head = write_run(tmp_path / "head", BASE)
     assert main([f"base={tmp_path / 'nowhere'}", f"head={head}"]) == 3
-    assert "base=none" in capsys.readouterr().err and not (head / "verdict.json").exists()
+    assert re.search("No baseline: base=.*nowhere is not there.*base=none", capsys.readouterr().out)
+    assert verdict(head)["verdict"] == "no baseline" and verdict(head)["code"] == 3
+    (tmp_path / "half").mkdir()
+    assert main([f"base={tmp_path / 'half'}", f"head={head}"]) == 3
     assert main(["base=none", f"head={head}"]) == 0
     assert verdict(head)["verdict"] == "no baseline" and "nothing was compared" in capsys.readouterr().out
 

@@ -70,13 +70,15 @@ RESULTS = {
 }
 
 
-@pytest.mark.parametrize("name", [*RESULTS, "several", "none"])
+@pytest.mark.parametrize("name", [*RESULTS, "several", "none", "absent"])
 def test_verdict_is_as_its_schema_says(name: str, tmp_path: Path, peer: Shape) -> None:
     if name == "several":
         out = several(tmp_path)
-    elif name == "none":
+    elif name in ("none", "absent"):
         head = write_run(tmp_path / "head", BASE)
-        assert main(["base=none", f"head={head}", f"out={tmp_path / 'out'}"]) == 0
+        assert main([f"base={name}", f"head={head}", f"out={tmp_path / 'out'}"]) == (
+            0 if name == "none" else 3
+        )
         out = tmp_path / "out"
     else:
         out = compare(tmp_path, **RESULTS[name])

@@ -26,9 +26,14 @@ def junit(result: Result, now: datetime.datetime) -> bytes:
     for part in result.compared:
         root.append(_suite(result, part, now))
     if not result.compared:
-        suite = _element(root, "testsuite", name="simbench", **_counts(tests=1, skipped=1), **_place(now))
-        case = _case(suite, "simbench", "baseline")
-        _element(case, "skipped", type="simbench.skip", message=sentence(result))
+        counts = _counts(errors=1, tests=1) if result.absent else _counts(skipped=1, tests=1)
+        case = _case(
+            _element(root, "testsuite", name="simbench", **counts, **_place(now)), "simbench", "baseline"
+        )
+        if result.absent:
+            _element(case, "error", message=sentence(result)).text = xml_text(sentence(result))
+        else:
+            _element(case, "skipped", type="simbench.skip", message=sentence(result))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 

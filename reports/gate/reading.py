@@ -64,9 +64,14 @@ class Run:
         return str(self.record.get("resume", ""))
 
 
+def scores_of(path: Path) -> Path:
+    """The scores.csv of a run's folder, or the file itself."""
+    return path / "scores.csv" if path.is_dir() else path
+
+
 def read_run(path: Path, option: str) -> Run:
     """A run's folder or its scores.csv. ReportError that names the file that is missing or damaged."""
-    scores = path / "scores.csv" if path.is_dir() else path
+    scores = scores_of(path)
     if not scores.is_file():
         raise ReportError(f"{option}={path}: there is no {scores.name} there; give a run's folder")
     lines = [line for line in _lines(scores) if line.role == "subject"]

@@ -25,7 +25,7 @@ def record(result: Result, options: Options) -> dict[str, Any]:
         "verdict": result.verdict,
         "code": result.code,
         "sentence": sentence(result),
-        "problems": [text for _, text in result.problems] if result.base is not None else [],
+        "problems": [text for _, text in result.problems],
         "rules": {**rules, "metrics": None if rules["metrics"] is None else list(rules["metrics"])},
         "base": None if result.base is None else _side("base", result.base),
         "noise": None if result.noise is None else _side("noise", result.noise),

@@ -44,7 +44,8 @@ class Compared:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that verdict.json, the comment and the exit code are made of."""
+    """Everything that verdict.json, the comment and the exit code are made of. `absent`: where a baseline was
+    looked for and is not."""
 
     rules: Rules
     base: Run | None
@@ -53,10 +54,13 @@ class Result:
     compared: tuple[Compared, ...]
     rankings: tuple[Ranking, ...]
     repeats: tuple[tuple[str, Judged], ...]
+    absent: str = ""
 
     @property
     def problems(self) -> list[tuple[str, str]]:
         """What keeps this from being a whole comparison, of all suites and heads."""
+        if self.base is None:
+            return [(NO_BASELINE, f"base={self.absent} is not there")] if self.absent else []
         found = [problem for part in self.compared for problem in part.problems]
         return found if found or self.words else [(NOTHING, "no suite of one run is in the other")]
 
@@ -76,7 +80,7 @@ class Result:
     def code(self) -> int:
         """The exit code: what was not measured is graver than what got worse."""
         if self.base is None:
-            return codes.OK
+            return codes.INCOMPLETE if self.absent else codes.OK
         if self.problems:
             return codes.INCOMPLETE
         if REGRESSED in self.words:
@@ -84,11 +88,13 @@ class Result:
         return codes.INCONCLUSIVE if self.rules.strict and INCONCLUSIVE in self.words else codes.OK
 
 
-def compare(base: Run | None, heads: Sequence[Run], noise: Run | None, rules: Rules) -> Result:
+def compare(
+    base: Run | None, heads: Sequence[Run], noise: Run | None, rules: Rules, absent: str = ""
+) -> Result:
     """Compare `heads` with `base`. ReportError for an unknown metric and a `noise` that is no repeat."""
     labelled = tuple(zip(labels(heads), heads, strict=True))
     if base is None:
-        return Result(rules, None, None, labelled, (), _rankings(None, labelled, rules), ())
+        return Result(rules, None, None, labelled, (), _rankings(None, labelled, rules), (), absent)
     repeats = () if noise is None else _repeats(base, noise, rules)
     pairs = [(label, pair) for label, run in labelled for pair in pair_runs(base, run)]
     _refuse_unknown([pair for _, pair in pairs], rules)

@@ -89,6 +89,11 @@ def metric_sentence(part: Compared, found: Judged) -> str:
 def sentence(result: Result) -> str:
     """What came out, in a sentence or two."""
     if result.base is None:
+        if result.absent:
+            return (
+                f"No baseline: base={result.absent} is not there; run the unchanged model first, or say"
+                " base=none where there is none yet."
+            )
         return "No baseline: base=none, so nothing was compared and nothing can be worse."
     several = len(result.heads) > 1
     tails = []
