@@ -98,7 +98,7 @@ def test_the_comment_says_all_there_is(tmp_path: Path) -> None:
     assert lines[:2] == ["<!-- simbench:toy -->", "### ❌ Regressed"]
     assert lines[3].startswith("Regressed: toy S_graded ") and "margin 5, 32 scenes" in lines[3]
     assert re.search(r"^\| toy S_graded \| [\d.]+ \| [\d.]+ \| −12.00 \| −.* \| 95 % \| 5 \| 32 ", text, re.M)
-    worst = text.split("Worst cases\n")[1].split("<details>")[0]
+    worst = text.split("**Worst cases**\n")[1].split("<details>")[0]
     assert len(re.findall(r"^\| toy-public-\d{4}-aa \| public-\d{4} \| −", worst, re.M)) == 3
     assert "| hit " in worst and "Other metrics" in text and "[The whole report](https://example.com" in text
     assert "python -m reports.compare base=" in text and "python -m simbench out=head" in text
@@ -125,6 +125,35 @@ def test_no_name_breaks_the_comment(tmp_path: Path, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "\x1b" not in printed and "\u202e" not in printed and "::warning" not in printed.split("\n", 1)[0]
     ElementTree.parse(out / "junit.xml")
+
+
+def test_a_renderer_sees_tables_and_no_markup_of_a_name(tmp_path: Path) -> None:
+    from markdown_it import MarkdownIt
+
+    lost = {2: ("failed", HOSTILE)}
+    out = compare(
+        tmp_path, generator=HOSTILE, lost=lost, more={HOSTILE: BASE}, base={"more": {HOSTILE: BASE}}
+    )
+    text = (out / "comment.md").read_text().split("<details><summary>Run it again")[0]
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    cells: list[int] = []
+    for token in tokens:
+        if token.type == "tr_open":
+            cells.append(0)
+        elif token.type in ("th_open", "td_open"):
+            cells[-1] += 1
+    assert cells == [10, 10, 4, 4, 4, 4, 6, 6, 2, 2]
+    inside = {child.type for token in tokens for child in token.children or ()}
+    assert inside <= {"text", "text_special", "strong_open", "strong_close", "softbreak", "html_inline"}
+    html = [c.content for token in tokens for c in token.children or () if c.type == "html_inline"]
+    html += [token.content for token in tokens if token.type == "html_block"]
+    assert set(re.findall(r"<[^>]*>", "".join(html))) <= {
+        "<!-- simbench:toy -->",
+        "<details>",
+        "</details>",
+        "<summary>",
+        "</summary>",
+    }
 
 
 def test_no_name_gives_a_command_to_the_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

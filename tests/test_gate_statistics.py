@@ -150,6 +150,16 @@ def test_several_gated_metrics_raise_no_more_false_alarms() -> None:
     assert (unadjusted == REGRESSED).any(-1).mean() > 0.05
 
 
+def test_equal_runs_are_seldom_ranked_apart() -> None:
+    rng = np.random.default_rng(9)
+    runs = rng.normal(0, 1, (10_000, 4, 32)) + rng.normal(0, 2, (10_000, 1, 32))
+    pairs = [(i, j) for i in range(4) for j in range(i)]
+    found = paired(np.stack([runs[:, i] - runs[:, j] for i, j in pairs], axis=1))
+    apart = found.p <= holm_levels(found.p, 0.05)
+    assert 0.01 <= apart.any(-1).mean() <= 0.05
+    assert (found.p <= 0.05).any(-1).mean() > 0.15
+
+
 def test_as_many_scenes_as_asked_for_decide() -> None:
     needed = scenes_needed(0.35, 1.0, 0.05)
     assert needed == 67

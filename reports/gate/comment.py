@@ -15,6 +15,9 @@ from reports.gate.worst import SHOWN
 LIMIT = 65_000
 """GitHub refuses a comment of more than 65,536 characters."""
 
+WORDS = ("verdict", "scene", "in the case")
+"""Columns of words, which stand to the left; numbers stand to the right."""
+
 SIGNS = {REGRESSED: "❌", INCONCLUSIVE: "❔", NO_WORSE: "✅", IMPROVED: "✅"}
 
 
@@ -70,8 +73,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> Block:
-    align = ["---", *["---:"] * (len(head) - 1)]
-    before = (*([title, ""] if title else []), _row(head), _row(align))
+    align = ["---" if i == 0 or name in WORDS else "---:" for i, name in enumerate(head)]
+    before = (*([f"**{title}**", ""] if title else []), _row(head), _row(align))
     return Block(before, tuple(_row(row) for row in rows), ("",))
 
 
@@ -150,7 +153,8 @@ def _unmatched(result: Result) -> list[Block]:
 
 
 def _runs(result: Result) -> Block:
-    sides = ([] if result.base is None else [("base", result.base)]) + list(result.heads)
+    heads = list(result.heads) if len(result.heads) > 1 else [("head", result.heads[0][1])]
+    sides = ([] if result.base is None else [("base", result.base)]) + heads
     lines = []
     for label, run in sides:
         for part in run.parts.values():
