@@ -282,6 +282,15 @@ def test_several_metrics_share_the_level(tmp_path: Path) -> None:
     assert [row["metric"] for row in verdict(head)["comparisons"][0]["shown"]] == ["distance"]
 
 
+def test_a_lower_score_is_said_where_it_does_not_decide(tmp_path: Path) -> None:
+    base = write_run(tmp_path / "base", BASE, more={"S": BASE})
+    head = write_run(tmp_path / "head", BASE, more={"S": moved(BASE, -12)})
+    assert main([f"base={base}", f"head={head}"]) == 0
+    assert "Lower, though it does not decide: toy S " in verdict(head)["sentence"]
+    assert main([f"base={head}", f"head={base}"]) == 0
+    assert "Lower" not in verdict(base)["sentence"]
+
+
 def test_a_metric_that_one_side_lacks_in_a_scene_is_incomplete(tmp_path: Path) -> None:
     base, head = write_run(tmp_path / "base", BASE), write_run(tmp_path / "head", BASE)
     path = head / "scores.csv"

@@ -16,6 +16,9 @@ STATUSES = ("ok", "invalid", "missing", "failed", "refused")
 LOST = ("invalid", "missing", "failed")
 """What makes a run incomplete. A refusal is an answer of a service, and is shown."""
 
+READERS = ("agree_11", "agree_10", "agree_01", "agree_00")
+"""Counts of how two readers agree: no measure of a model."""
+
 Place = tuple[str, str, int]
 """Scene, case, sample: one planned video."""
 

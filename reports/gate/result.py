@@ -11,14 +11,11 @@ from reports.gate import codes
 from reports.gate.options import Rules, meant
 from reports.gate.pairing import NO_BASELINE, NOTHING, Pair, pair_runs, pair_suite
 from reports.gate.ranking import Ranking, rank
-from reports.gate.reading import LOST, Run
+from reports.gate.reading import LOST, READERS, Run
 from reports.gate.verdicts import INCONCLUSIVE, REGRESSED, Asked, Judged, gravest, judge, margin_for
 from reports.gate.worst import Worst, worst_cases
 
 INCOMPLETE = "incomplete"
-
-READERS = ("agree_11", "agree_10", "agree_01", "agree_00")
-"""Counts of how two readers agree: no measure of a model."""
 
 
 @dataclass(frozen=True)

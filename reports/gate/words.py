@@ -11,6 +11,8 @@ from reports.gate.verdicts import INCONCLUSIVE, REGRESSED, Judged
 from reports.table import number
 
 LONGEST = 160
+HEADLINE = "S"
+"""The score of every suite."""
 MARKUP = re.compile(r"[&<>|`*\[\]#!~@\\$]|:(?=\S)|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.")
 """What GitHub would read as markup, a mention, an issue, a formula, an emoji or a link."""
 
@@ -107,11 +109,24 @@ def sentence(result: Result) -> str:
         text for word, text in tails if not result.problems and word == result.verdict
     ]
     if not result.problems:
-        return f"{result.verdict.capitalize()}: {_few(decisive)}."
+        return f"{result.verdict.capitalize()}: {_few(decisive)}.{_headline(result)}"
     # What has no baseline is said with the remedy, since the first run of a project meets it.
     remedy = "; base=none says that there is none yet" if result.verdict == NO_BASELINE else ""
     text = f"{result.verdict.capitalize()}: {_few([why for _, why in result.problems])}{remedy}."
     return text + (f" Among what was measured, regressed: {_few(decisive)}." if decisive else "")
+
+
+def _headline(result: Result) -> str:
+    """The suite's score where it is lower but does not decide, so that nobody overlooks it."""
+    lower = [
+        f"{part.head}: {metric_sentence(part, found)}"
+        if len(result.heads) > 1
+        else metric_sentence(part, found)
+        for part in result.compared
+        for found in part.shown
+        if found.metric == HEADLINE and found.high is not None and found.high < 0
+    ]
+    return f" Lower, though it does not decide: {_few(lower)}." if lower else ""
 
 
 def _few(texts: list[str], most: int = 3) -> str:

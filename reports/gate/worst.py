@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.gate.pairing import Pair
-from reports.gate.reading import Place
+from reports.gate.reading import READERS, Place
 
 SHOWN = 3
 
@@ -72,7 +72,7 @@ def _change(pair: Pair, place: Place, spreads: dict[str, float], lower: tuple[st
     one, other = pair.base.measures.get(place, {}), pair.head.measures.get(place, {})
     changes = []
     for name in sorted(set(one) & set(other)):
-        if spreads.get(name, 0.0) > 0:
+        if name not in READERS and spreads.get(name, 0.0) > 0:
             sign = -1.0 if name in lower else 1.0
             changes.append((sign * (other[name] - one[name]) / spreads[name], name))
     if not changes:
