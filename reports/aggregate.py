@@ -37,6 +37,7 @@ class Line:
     value: float | None
     status: str
     reason: str
+    world_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def _line(path: Path, number: int, fields: Mapping[str, str]) -> Line:
             value=float(fields["value"]) if fields["value"] else None,
             status=fields["status"],
             reason=fields["reason"],
+            world_seed=int(fields["world_seed"]) if fields["world_seed"] else None,
         )
     except (TypeError, ValueError) as error:
         raise ReportError(f"{path}:{number} is damaged: {error}") from error

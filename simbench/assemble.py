@@ -54,6 +54,7 @@ def assemble(config: Any, choice: str, out: Path, resume: str) -> Request:
         scenes=config.cases,
         samples=config.samples,
         seed=config.seed,
+        noise=config.noise,
         shard=shard_of(config.shard, os.environ),
         batch=config.batch,
         workers=config.workers,

@@ -30,6 +30,7 @@ class RunConfig:
     difficulty: float | None = None
     prompt: str | None = None
     seed: str = "public"
+    noise: int = 0
     cases: int = 64
     samples: int = 1
     mode: str = "all"

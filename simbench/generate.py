@@ -77,13 +77,15 @@ class Failures:
         return self.row >= ALIKE
 
 
-def draws_of(scene: PlannedScene, samples: int, identity: Mapping[str, Any]) -> tuple[Draw, ...]:
-    """All draws of a scene for the generator of `identity`."""
+def draws_of(
+    scene: PlannedScene, samples: int, identity: Mapping[str, Any], noise: int = 0
+) -> tuple[Draw, ...]:
+    """All draws of a scene for the generator of `identity`, with the seeds of `noise`."""
     setting = scene.suite.setting
     found = []
     for case in scene.cases:
         for sample in range(samples):
-            seed = seed_for(case.world_seed, case.id, sample)
+            seed = seed_for(case.world_seed, case.id, sample, noise)
             found.append(Draw(case, sample, seed, video_key(identity, setting, case.condition_digest, seed)))
     return tuple(found)
 

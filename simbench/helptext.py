@@ -21,6 +21,7 @@ What is asked
   cases=64            scenes, each with its crossed set of cases; cases=32 is a prefix of cases=64
   samples=1           draws of the generator for each case
   seed=public         the seed space of the worlds: public, or any integer
+  noise=0             other seeds for the generator in the same worlds: what luck alone changes
   given=v2v           v2v (first frames), i2v (first frame), t2v (words), cam (camera), act (actions)
   size=32             32, 64, or WxH         frames=17 fps=8 context=5      length, rate, frames given
   look=plain          plain or rich          difficulty=0.25  0 to 1        prompt=plain or telling

@@ -23,7 +23,7 @@ SCORE_VERSION = 1
 
 IDENTITY = (
     "suites", "generator", "given", "size", "frames", "fps", "context", "look", "difficulty", "prompt",
-    "seed",
+    "seed", "noise",
 )  # fmt: skip
 """Configuration fields that change what is asked or who answers: each of them changes every key."""
 
@@ -47,9 +47,11 @@ def sha(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
-def seed_for(world_seed: int, case: str, sample: int) -> int:
-    """The seed of one draw: the same for every generator, in [0, 2**63)."""
-    digest = hashlib.sha256(f"{world_seed}/{case}/{sample}".encode()).digest()
+def seed_for(world_seed: int, case: str, sample: int, noise: int = 0) -> int:
+    """The seed of one draw: the same for every generator, in [0, 2**63). Another `noise` gives other seeds
+    for the same worlds; 0 is left out, so that it asks for what was asked before there was a choice."""
+    place = f"{world_seed}/{case}/{sample}" + (f"/{noise}" if noise != 0 else "")
+    digest = hashlib.sha256(place.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

@@ -49,6 +49,7 @@ class Request:
     scenes: int
     samples: int
     seed: str
+    noise: int
     shard: Shard
     batch: int
     workers: int
@@ -107,7 +108,8 @@ def announce(request: Request, plan: Plan) -> None:
         found = 0
         if known:
             found = sum(
-                len(stored(draws_of(s, request.samples, known["identity"]), request.store)) for s in scenes
+                len(stored(draws_of(s, request.samples, known["identity"], request.noise), request.store))
+                for s in scenes
             )
         total = cases * request.samples
         missing += total - found
@@ -153,7 +155,7 @@ def make_videos(
     found: list[Outcome] = []
     wanted: list[Wanted] = []
     for scene in scenes:
-        draws = draws_of(scene, request.samples, identity)
+        draws = draws_of(scene, request.samples, identity, request.noise)
         have = stored(draws, request.store)
         found += have.values()
         left = tuple(draw for draw in draws if draw.key not in have)

@@ -31,6 +31,7 @@ OTHER = {
     "difficulty": "difficulty=0.75",
     "prompt": "prompt=telling",
     "seed": "seed=0",
+    "noise": "noise=1",
     "cases": "cases=3",
     "samples": "samples=2",
     "mode": "mode=generate",
@@ -88,7 +89,7 @@ def all_keys(request: Request) -> tuple[dict[str, str], set[str]]:
     """Keys of the videos of the first two scenes by case and sample 0, and of their score files."""
     plan = make_plan(dataclasses.replace(request, scenes=2), Inline())
     identity = keys.generator_identity(request.load())
-    draws = [d for scene in plan.scenes["toy"] for d in draws_of(scene, 1, identity)]
+    draws = [d for scene in plan.scenes["toy"] for d in draws_of(scene, 1, identity, request.noise)]
     suite = keys.suite_identity(request.suites[0])
     files = {keys.score_file_key(suite, s.scene, "anchors") for s in plan.scenes["toy"]}
     return {d.case.id: d.key for d in draws}, files
@@ -107,8 +108,9 @@ def test_identity_options_change_every_key(composed: Any, base: Any, option: str
     other_videos, other_scores = all_keys(composed(OTHER[option]))
     if option not in VIDEO_STAYS:
         assert not set(videos.values()) & set(other_videos.values()), f"{option} serves another's video"
-    # A score file belongs to a suite and a scene: who answered is in its entries.
-    assert option == "generator" or not scores & other_scores, f"{option} serves another's score"
+    # A score file belongs to a suite and a scene: who answered, and to which noise, is in its entries.
+    belongs = option in ("generator", "noise")
+    assert belongs or not scores & other_scores, f"{option} serves another's score"
 
 
 @pytest.mark.parametrize("option", keys.RUNTIME)
@@ -139,6 +141,14 @@ def test_seeds_of_draws_differ_and_repeat() -> None:
     seeds = [keys.seed_for(*place) for place in places]
     assert len(set(seeds)) == len(places)
     assert seeds == [keys.seed_for(*place) for place in places]
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_noise_gives_other_seeds_and_zero_those_of_before() -> None:
+    seeds = [keys.seed_for(7, "a", 0, noise) for noise in (0, 1, 2, -1)]
+    assert len(set(seeds)) == 4
+    # Pinned before noise= came: videos that are stored keep their keys.
+    assert seeds[0] == keys.seed_for(7, "a", 0) == 5407280161341069699
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 

@@ -120,6 +120,7 @@ def request(folder: Path, box: Box | None = None, **changes: Any) -> Request:
         "scenes": 3,
         "samples": 1,
         "seed": "public",
+        "noise": 0,
         "shard": Shard(),
         "batch": 4,
         "workers": 1,
