@@ -109,7 +109,7 @@ def shown(folder: Path, suite: str) -> list[Shown]:
                     entry["reason"],
                     distance,
                     _inline(folder / "clips" / f"{entry['name']}.png", "image/png"),
-                    _inline(folder / "clips" / f"{entry['name']}.webp", "image/webp"),
+                    _inline(folder / "clips" / f"{entry['name']}.webm", "video/webm"),
                 )
             )
     return found
