@@ -64,10 +64,10 @@ def coded(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def short(value: float | None) -> float | int | None:
-    """Four digits: what a table shows."""
+    """Six digits, which is more than a table shows."""
     if value is None:
         return None
-    found = float(f"{value:.4g}")
+    found = float(f"{value:.6g}")
     return int(found) if found == int(found) and abs(found) < 1e15 else found
 
 
