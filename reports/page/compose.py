@@ -20,7 +20,7 @@ from reports.page.scale import Mark, Scale, interval, marks, scale_of
 from reports.table import cells, notes, number
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
-SCRIPTS = ("page.js", "table.js", "curves.js", "player.js")
+SCRIPTS = ("theme.js", "page.js", "table.js", "curves.js", "player.js")
 STYLES = ("page.css", "scores.css", "clips.css", "cases.css")
 
 Rows = Sequence[Sequence[str]]

@@ -44,6 +44,7 @@ def read_facts(folder: Path) -> Facts:
     packages = runtime.get("packages") or {}
     commit = str(runtime.get("commit") or "")
     lines = [
+        ("date", str(runtime.get("date") or "")),
         ("generator", str(found.get("generator", ""))),
         ("options", _flat(config.get("generator"))),
         ("seed", str(config.get("seed", ""))),

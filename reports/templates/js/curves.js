@@ -6,7 +6,7 @@ function drawCurves(root, clip, seek) {
     const name = row.dataset.name;
     const lines = [
       { kind: "truth", said: "truth", values: clip.trace[name + " in truth"] },
-      { kind: "rival", said: DATA.rival, values: clip.rival_trace[name] },
+      { kind: "rival", said: "other", values: clip.rival_trace[name] },
       { kind: "made", said: "answer", values: clip.trace[name] },
     ].filter((line) => line.values);
     const top = Math.max(1, ...lines.flatMap((line) => line.values.filter((v) => v !== null)));

@@ -1,4 +1,3 @@
-"use strict";
 // What comes from a run is only ever set as text, never as markup.
 const byId = (id) => document.getElementById(id);
 const DATA = JSON.parse(byId("data").textContent);
@@ -14,25 +13,6 @@ function make(name, className, text) {
   if (text !== undefined) element.textContent = text;
   return element;
 }
-
-(function theme() {
-  const button = byId("theme");
-  const names = ["auto", "light", "dark"];
-  const said = { auto: "as the system", light: "light", dark: "dark" };
-  let now = "auto";
-  // Storage may be refused to pages from the disk; the toggle works without it.
-  try { now = localStorage.getItem("simbench-theme") || "auto"; } catch (error) { now = "auto"; }
-  function set(name) {
-    now = names.includes(name) ? name : "auto";
-    if (now === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = now;
-    button.querySelector("span").textContent = now;
-    button.setAttribute("aria-label", "Theme: " + said[now]);
-    try { localStorage.setItem("simbench-theme", now); } catch (error) { return; }
-  }
-  button.addEventListener("click", () => set(names[(names.indexOf(now) + 1) % names.length]));
-  if (now !== "auto") set(now);
-})();
 
 (function copying() {
   const button = byId("copy");
