@@ -19,6 +19,9 @@ STRIP = 9
 SIDE = 128
 """Smallest side of a picture, px: small clips are enlarged without smoothing."""
 
+SMALL = 64
+"""The same for side-by-side videos, which players enlarge anyway: a quarter of the pixels to encode."""
+
 EXACT = 128
 """Largest shorter side at which a sheet holds the frames bit by bit; larger ones are reduced to it."""
 
@@ -68,8 +71,8 @@ def sheet(frames: np.ndarray) -> Sheet:
     canvas[:count] = frames
     grid = canvas.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
     picture = grid.reshape(rows * height, columns * width, 3)
-    # Effort 2 of 6: 2 % larger than the default, in a third of its time.
-    options = {"lossless": True, "method": 2} if exact else {"quality": 80, "method": 2}
+    # Effort 0 of 6: 9 % larger than the default, in a fifteenth of its time (2 ms for 17 frames of 32 px).
+    options = {"lossless": True, "method": 0} if exact else {"quality": 80, "method": 2}
     return Sheet(_saved(picture, "WEBP", **options), columns, width, height, exact)
 
 
@@ -78,7 +81,7 @@ def write_webm(truth: np.ndarray, other: np.ndarray, fps: float, path: Path) -> 
     import av
 
     gap = np.full((*truth.shape[:2], 1, 3), 255, np.uint8)
-    pair = enlarged(np.concatenate([truth, gap, other], axis=2))
+    pair = enlarged(np.concatenate([truth, gap, other], axis=2), SMALL)
     # 4:2:0 halves both sides.
     pair = np.pad(pair, ((0, 0), (0, pair.shape[1] % 2), (0, pair.shape[2] % 2), (0, 0)), mode="edge")
     options = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8", "threads": "1"}
@@ -95,9 +98,9 @@ def write_webm(truth: np.ndarray, other: np.ndarray, fps: float, path: Path) -> 
         out.mux(stream.encode())
 
 
-def enlarged(frames: np.ndarray) -> np.ndarray:
-    """uint8 [..., H, W, 3] enlarged by a whole number until its shorter side is SIDE px or more."""
-    factor = max(1, -(-SIDE // min(frames.shape[-3:-1])))
+def enlarged(frames: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """uint8 [..., H, W, 3] enlarged by a whole number until its shorter side is `side` px or more."""
+    factor = max(1, -(-side // min(frames.shape[-3:-1])))
     return frames.repeat(factor, axis=-3).repeat(factor, axis=-2)
 
 
