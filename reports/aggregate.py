@@ -13,6 +13,10 @@ COLUMNS = (
     "suite", "version", "setting", "given", "generator", "role", "scene", "case", "world_seed", "sample",
     "metric", "value", "status", "reason",
 )  # fmt: skip
+NEEDED = (
+    "suite", "version", "setting", "given", "generator", "role", "exposure", "score", "low", "high", "scenes",
+    "planned", "ok", "invalid", "missing", "failed", "refused", "bound", "mde", "kappa", "metrics", "reasons",
+)  # fmt: skip
 ROLE_ORDER = ("oracle", "observer", "subject", "baseline", "zero", "cheat")
 
 
@@ -56,6 +60,13 @@ class Block:
 
 def read_scores(path: Path) -> list[Line]:
     """All lines of a scores.csv. ReportError for other columns or values that are no numbers."""
+    try:
+        return _lines(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ReportError(f"{path} is damaged: {error}") from error
+
+
+def _lines(path: Path) -> list[Line]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -66,6 +77,8 @@ def read_scores(path: Path) -> list[Line]:
 
 
 def _line(path: Path, number: int, fields: Mapping[str, str]) -> Line:
+    if None in fields or None in fields.values():
+        raise ReportError(f"{path}:{number} is damaged: it has not {len(COLUMNS)} fields")
     try:
         return Line(
             suite=fields["suite"],
@@ -117,7 +130,14 @@ def read_summary(path: Path) -> list[Mapping[str, Any]]:
         raise ReportError(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict) or found.get("schema") != 1:
         raise ReportError(f"{path} is no summary.json of schema 1")
-    return list(found["rows"])
+    rows = found.get("rows")
+    if not isinstance(rows, list):
+        raise ReportError(f"{path} is damaged: it has no rows")
+    for row in rows:
+        missing = [key for key in NEEDED if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise ReportError(f"{path} is damaged: a row has no {missing[0]!r}")
+    return list(rows)
 
 
 def blocks(rows: Sequence[Mapping[str, Any]]) -> list[Block]:

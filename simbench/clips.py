@@ -1,10 +1,18 @@
-"""Pictures for the report: film strips and side-by-side clips of the worst cases and of random ones."""
+"""Clips for the report: the worst cases and random ones, truth and answer, and what they show by frame.
+
+clips/clips.json         one entry for each case; `Drawn` and `_entry` say what stands in it
+clips/NAME.png           film strip of the frames `picks`, truth above
+clips/NAME.webm          truth left, answer right: small and lossy, for any player
+clips/NAME-truth.webp    all frames in one picture, for the page; NAME-made.webp: those of the answer
+clips/NAME-truth.mkv     the frames bit by bit (FFV1); NAME-made.mkv: the answer as the store has it
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,25 +21,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.border import Raised, border
+from simbench.border import Border, Raised, border
+from simbench.case import Case
 from simbench.files import write_bytes, write_text
 from simbench.generate import Outcome
+from simbench.pictures import picks, sheet, strip_png, write_webm
 from simbench.plan import PlannedScene
 from simbench.scores import Measured
 from simbench.store import Store
+from simbench.video import Video, encode
 
 if TYPE_CHECKING:
     from simbench.engine import Engine
     from simbench.score import Row
-
-STRIP = 9
-"""Frames in a film strip, the first and the last included."""
-
-SIDE = 128
-"""Smallest side of a picture in the report, px: small clips are enlarged without smoothing."""
-
-PADDING = ((0, 2), (0, 2), (0, 0))
-"""Pixels between the frames of a strip."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ClipTask:
-    """One case for a worker; its pictures go to `folder` as `name`.png and `name`.webp."""
+    """One case for a worker; its files go to `folder` and begin with `name`."""
 
     choice: Choice
     store: Store
@@ -108,60 +110,95 @@ def choose(measured: Measured, outcomes: Sequence[Outcome], count: int) -> list[
     ]
 
 
-def draw_case(task: ClipTask) -> bool:
-    """Write the pictures of one case: truth above or left, generator below or right. False without truth."""
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn of one case, as it stands in clips.json.
+
+    `frames`, `height`, `width` and `fps` are those of the clips, `given` the number of frames that the
+    generator was given. `made`: there is an answer to show. `picks` are the frames of the strip. `trace`
+    has one number for each frame by name, null where undefined (see Suite); empty without an answer or
+    where the suite has none, and `trace_reason` says what it raised. A sheet holds `columns` frames in a
+    row, each `sheet_width` x `sheet_height` pixels; `exact`: bit by bit those of the clip.
+    """
+
+    prompt: str
+    tags: Mapping[str, Any]
+    frames: int
+    height: int
+    width: int
+    fps: float
+    given: int
+    made: bool
+    picks: Sequence[int]
+    trace: Mapping[str, Sequence[float | None]]
+    trace_reason: str
+    columns: int
+    sheet_width: int
+    sheet_height: int
+    exact: bool
+
+
+def draw_case(task: ClipTask) -> Drawn | None:
+    """Write the files of one case. None without truth."""
     choice = task.choice
     case = next(c for c in choice.scene.load() if c.id == choice.case)
     with border() as guard:
         truth = guard.call(choice.scene.suite.oracle, case)
-    if isinstance(truth, Raised):
-        return False
-    made = task.store.get_video(choice.key) if choice.key else None
+        if isinstance(truth, Raised):
+            return None
+        made = task.store.get_video(choice.key) if choice.key else None
+        trace, reason = _trace(guard, choice, case, made)
+    shown = picks(len(truth.frames))
     other = np.zeros_like(truth.frames) if made is None else made.frames
-    write_bytes(task.folder / f"{task.name}.png", strip_png(truth.frames, other))
-    write_bytes(task.folder / f"{task.name}.webp", clip_webp(truth.frames, other, truth.fps))
-    return True
-
-
-def enlarged(frames: np.ndarray) -> np.ndarray:
-    """uint8 [..., H, W, 3] enlarged by a whole number until its shorter side is SIDE px or more."""
-    factor = max(1, -(-SIDE // min(frames.shape[-3:-1])))
-    return frames.repeat(factor, axis=-3).repeat(factor, axis=-2)
-
-
-def strip_png(truth: np.ndarray, other: np.ndarray) -> bytes:
-    """Two rows of STRIP frames [T, H, W, 3], truth above, as PNG."""
-    picks = np.unique(np.linspace(0, len(truth) - 1, STRIP).round().astype(int))
-    rows = [np.concatenate([np.pad(f, PADDING) for f in clip[picks]], axis=1) for clip in (truth, other)]
-    return _saved(np.concatenate(rows), "PNG")
-
-
-def clip_webp(truth: np.ndarray, other: np.ndarray, fps: float) -> bytes:
-    """Truth and generator side by side, animated, at their own speed and for ever."""
-    from PIL import Image
-
-    gap = np.full((*truth.shape[:2], 1, 3), 255, np.uint8)
-    pair = enlarged(np.concatenate([truth, gap, other], axis=2))
-    pictures = [Image.fromarray(frame) for frame in pair]
-    buffer = io.BytesIO()
-    pictures[0].save(
-        buffer,
-        "WEBP",
-        save_all=True,
-        append_images=pictures[1:],
-        duration=round(1000 / fps),
-        loop=0,
-        lossless=True,
+    drawn = sheet(truth.frames)
+    base = str(task.folder / task.name)
+    write_bytes(Path(f"{base}-truth.webp"), drawn.data)
+    encode(truth, Path(f"{base}-truth.mkv"))
+    if made is not None:
+        write_bytes(Path(f"{base}-made.webp"), sheet(other).data)
+        stored = task.store.video_folder(choice.key) / "video.mkv"
+        write_bytes(Path(f"{base}-made.mkv"), stored.read_bytes())
+    write_bytes(Path(f"{base}.png"), strip_png(truth.frames, other, shown))
+    write_webm(truth.frames, other, truth.fps, Path(f"{base}.webm"))
+    return Drawn(
+        prompt=case.condition.prompt,
+        tags=dict(case.tags),
+        frames=len(truth.frames),
+        height=truth.frames.shape[1],
+        width=truth.frames.shape[2],
+        fps=float(truth.fps),
+        given=len(case.condition.given_frames),
+        made=made is not None,
+        picks=shown,
+        trace=trace,
+        trace_reason=reason,
+        columns=drawn.columns,
+        sheet_width=drawn.width,
+        sheet_height=drawn.height,
+        exact=drawn.exact,
     )
-    return buffer.getvalue()
 
 
-def _saved(picture: np.ndarray, kind: str) -> bytes:
-    from PIL import Image
+def _trace(
+    guard: Border, choice: Choice, case: Case, made: Video | None
+) -> tuple[dict[str, list[float | None]], str]:
+    """Numbers by frame, and why there are none: a picture without them is still worth showing."""
+    method = getattr(choice.scene.suite, "trace", None)
+    if method is None or made is None or choice.status != "ok":
+        return {}, ""
+    found = guard.call(method, case, made)
+    if isinstance(found, Raised):
+        return {}, found.reason
+    count = len(made.frames)
+    for name, values in found.items():
+        if len(values) != count:
+            return {}, f"trace {name!r} has {len(values)} numbers for {count} frames"
+    return {str(name): [_finite(v) for v in values] for name, values in found.items()}, ""
 
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, kind, optimize=True)
-    return buffer.getvalue()
+
+def _finite(value: float | None) -> float | None:
+    """Six digits are more than a curve shows; JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else float(f"{float(value):.6g}")
 
 
 def write_clips(
@@ -172,25 +209,31 @@ def write_clips(
     count: int,
     engine: Engine,
 ) -> None:
-    """Write `out`/clips/*.png and *.webp and clips.json, which says what each shows."""
+    """Write the clips of the chosen cases and clips.json, which says what each shows."""
     choices = [c for part in measured for c in choose(part, outcomes[part.suite.name], count)]
     tasks = [ClipTask(c, store, out / "clips", f"{c.suite}-{i:02d}") for i, c in enumerate(choices)]
-    drawn = dict(engine.map(_draw_named, tasks))
-    listing: list[dict[str, Any]] = [
-        {
-            "suite": task.choice.suite,
-            "case": task.choice.case,
-            "why": task.choice.why,
-            "status": task.choice.status,
-            "reason": task.choice.reason,
-            "distance": task.choice.distance,
-            "name": task.name,
-        }
-        for task in tasks
-        if drawn[task.name]
-    ]
-    write_text(out / "clips" / "clips.json", json.dumps({"schema": 1, "clips": listing}, indent=1) + "\n")
+    found = dict(engine.map(_draw_named, tasks))
+    listing = [_entry(task, found[task.name]) for task in tasks if found[task.name] is not None]
+    text = json.dumps({"schema": 1, "clips": listing}, indent=1, allow_nan=False, default=str)
+    write_text(out / "clips" / "clips.json", text + "\n")
 
 
-def _draw_named(task: ClipTask) -> tuple[str, bool]:
+def _entry(task: ClipTask, drawn: Drawn | None) -> dict[str, Any]:
+    """What clips.json says of one case: the choice, then what was drawn."""
+    choice = task.choice
+    return {
+        "suite": choice.suite,
+        "scene": choice.scene.scene,
+        "case": choice.case,
+        "sample": 0,
+        "why": choice.why,
+        "status": choice.status,
+        "reason": choice.reason,
+        "distance": choice.distance,
+        "name": task.name,
+        **({} if drawn is None else dataclasses.asdict(drawn)),
+    }
+
+
+def _draw_named(task: ClipTask) -> tuple[str, Drawn | None]:
     return task.name, draw_case(task)

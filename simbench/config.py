@@ -47,7 +47,7 @@ class RunConfig:
     label: str | None = None
     exposure: str | None = None
     rescore: bool = False
-    clips: int = 6
+    clips: int = 12
     report: Any = None
 
 

@@ -40,7 +40,7 @@ How
   batch=4             cases asked at once; does not change a score  device=cpu
   shard=i/n           one part of the scenes, over the same store; RANK and WORLD_SIZE do the same
   max_incomplete=0    missing, invalid and failed videos that are still not an incomplete run
-  rescore=false       read again what the store has scores for      clips=6  worst and random cases shown
+  rescore=false       read again what the store has scores for      clips=12 worst and random cases shown
 Hydra's own: -m (sweeps), --cfg job, --config-dir DIR (your suites and generators), --hydra-help
 """
 

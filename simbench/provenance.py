@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import subprocess
@@ -14,10 +15,11 @@ PACKAGES = ("numpy", "numba", "torch", "av", "opencv-python-headless", "scipy", 
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, machine, accelerator (only where torch is loaded) and the state of the clone."""
+    """Day (UTC), versions, machine, accelerator (only where torch is loaded) and the state of the clone."""
     import simbench
 
     return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "simbench": simbench.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),

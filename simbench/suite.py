@@ -40,6 +40,9 @@ class Suite(Protocol):
     """One ability. Instances are frozen dataclasses built by Hydra and must pickle.
 
     A class may name modules in `preload` (ClassVar): what all its workers need, such as `simbench.warm`.
+    It may have a method `trace(case, video) -> Mapping[str, Sequence[float | None]]`: by name one number for
+    each frame of the video, None where undefined. It is drawn under the frames of the clips that a report
+    shows, asked for those alone, and is never part of a score.
     """
 
     name: str

@@ -20,7 +20,7 @@ import numpy as np
 from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
 from simbench.instruments import bench as benches
-from simbench.instruments import lawful
+from simbench.instruments import lawful, tracing
 from simbench.instruments import trial as trials
 from simbench.instruments.counting import counting
 from simbench.instruments.nearest import NearestReader, expect
@@ -132,6 +132,19 @@ class Permanence:
     def score(self, case: Case, video: Video) -> Measures:
         """Raw measures of one video of one case."""
         return self.scorer(case)(video)
+
+    def trace(self, case: Case, video: Video) -> Mapping[str, Sequence[float | None]]:
+        """What the decoder sees in each frame; empty where a video does not stage what was asked."""
+        layout = occluder.from_facts(case.truth.facts["layout"])
+        if self.setting.given == "v2v":
+            bench: benches.Bench | None = benches.prepare(layout, self.setting)
+        else:
+            bench = lawful.staged(video.frames, layout, self.setting)
+        if bench is None:
+            return {}
+        context = bench.setting.context
+        truth = read(bench, np.rint(bench.truth).astype(np.uint8), context)
+        return tracing.trace(bench, truth, read(bench, video.frames, context))
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S and its relatives; a trial that is not ok contrasts with nothing and counts 0."""

@@ -73,7 +73,7 @@ def picture(lines: Sequence[tuple[str, np.ndarray, int]], columns: int, fps: flo
     """uint8 [.., .., 3]: labelled rows with the times of the frames in seconds above them."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from simbench.clips import enlarged
+    from simbench.pictures import enlarged
 
     lines = [(label, enlarged(frames), given) for label, frames, given in lines]
     count, height, width = lines[0][1].shape[:3]
