@@ -1,7 +1,7 @@
 """The table of a run as a piece of HTML for a notebook: no script, no address, its own small style.
 
-Text takes the colour of the page around it, and every drawn colour has a contrast of 3 : 1 or more on white and
-on near-black, so that light and dark notebooks show the same piece.
+Text takes the colour of the page around it, and every drawn colour has a contrast of 3 : 1 or more on white
+and on near-black, so that light and dark notebooks show the same piece.
 """
 
 from __future__ import annotations

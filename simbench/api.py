@@ -17,12 +17,11 @@ from simbench.errors import UserError
 from simbench.tables import Table
 
 if TYPE_CHECKING:
-    from simbench.generator import Generator
     from simbench.generators.given import Given
     from simbench.run import Request
 
 DRAWN = "reports.inline.inline_html"
-"""What draws a table in Jupyter. Named by a string, like the report in conf/config.yaml: reports stand alone."""
+"""What draws a table in Jupyter. Named by a string, as in conf/config.yaml: reports stand alone."""
 
 MODES = ("all", "score")
 """Modes that end with a table."""
@@ -106,7 +105,7 @@ def _with_model(request: Request, given: Given, label: str | None) -> Request:
     from simbench.generators.python import PythonGenerator
 
     recipe = {key: value for key, value in request.options.items() if not key.startswith("_")}
-    model: Generator = PythonGenerator(**recipe, given=given)
+    model: Any = PythonGenerator(**recipe, given=given)
     # What is defined in a notebook cannot travel to worker processes; wrapped, it stays in this one.
     if is_whole(given.model) and is_importable(given.model):
         model = given.model
@@ -120,7 +119,7 @@ def _with_model(request: Request, given: Given, label: str | None) -> Request:
 
 
 def _composed(overrides: list[str], folders: list[Path]) -> tuple[Any, str]:
-    """The configuration, and the name of the generator's yaml. UserError in one line for what Hydra refuses."""
+    """The configuration, and the name of the generator's yaml. UserError for what Hydra refuses."""
     from hydra import compose
     from hydra.errors import HydraException
     from omegaconf import open_dict

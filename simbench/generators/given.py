@@ -41,9 +41,7 @@ def describe(thing: Any) -> Given:
     """
     model = _built(thing)
     if not callable(model):
-        raise UserError(
-            f"generator={_short(thing)} is not callable; give it __call__(frames, prompt, n_frames, fps, seed)"
-        )
+        raise UserError(f"generator={_short(thing)} is not callable; give it __call__(frames, prompt, ...)")
     kind = model if isinstance(model, FunctionType) else type(model)
     name, target = kind.__qualname__.rpartition(".")[2], f"{kind.__module__}.{kind.__qualname__}"
     source = _source(kind)
