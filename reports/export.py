@@ -25,7 +25,8 @@ def write_csv(rows: Rows, path: Path) -> None:
 
 def write_parquet(rows: Rows, path: Path) -> None:
     """Write `rows` as Parquet. The file's metadata holds the schema's version (`simbench.schema_version`),
-    the schema itself and how each run was made; each field has its `description`. Equal rows give equal bytes."""
+    the schema itself and how each run was made; each field has its `description`. Equal rows give equal
+    bytes."""
     arrow = needed("pyarrow", f"out={path}", "data")
     files = needed("pyarrow.parquet", f"out={path}", "data")
     text = arrow.dictionary(arrow.int32(), arrow.string())

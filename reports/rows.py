@@ -139,8 +139,8 @@ def _other_columns(path: Path, header: Sequence[str]) -> str:
     said = [f"it lacks {', '.join(missing)}"] if missing else []
     said += [f"it has {', '.join(unknown) or 'an empty header'} beside them"] if unknown or not header else []
     return (
-        f"{path} is no scores.csv of schema {schema_version()}: {' and '.join(said) or 'its order is another'};"
-        " read it with the version of simbench that wrote it"
+        f"{path} is no scores.csv of schema {schema_version()}:"
+        f" {' and '.join(said) or 'its order is another'}; read it with the version of simbench that wrote it"
     )
 
 
