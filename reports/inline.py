@@ -6,7 +6,8 @@ and on near-black, so that light and dark notebooks show the same piece.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,29 @@ from reports.aggregate import Block, blocks, read_scores, read_summary, refuse_m
 from reports.page import TEMPLATE
 from reports.table import cells, notes
 
-WIDTH = 220
+WIDTH = 160
 """Width of the drawn intervals, px."""
+
+COLOURS = {"subject": "#1f86d1", "oracle": "#16916f", "observer": "#16916f"}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One row of the table with its interval as pixels from the left, None where undefined."""
+    """One row of the table, and its interval as a picture."""
 
     cells: Sequence[str]
     role: str
-    x: float | None
-    low: float | None
-    high: float | None
+    image: str
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One suite. `zero` and `hundred` are where the scale's two fixed points lie."""
+    """One suite. `scale` is the picture above the intervals."""
 
     title: str
     head: Sequence[str]
+    scale: str
     bars: Sequence[Bar]
-    zero: float
-    hundred: float
     notes: Sequence[str]
 
 
@@ -55,12 +55,36 @@ def piece(block: Block) -> Piece:
 
     table = cells(block)
     bars = [
-        Bar(shown, row["role"], at(row["score"]), at(row["low"]), at(row["high"]))
-        for shown, row in zip(table[1:], block.rows, strict=True)
+        Bar(shown, row["role"], _interval(row, at)) for shown, row in zip(table[1:], block.rows, strict=True)
     ]
     scenes = max(row["scenes"] for row in block.rows)
     title = f"{block.suite}@{block.version}  {block.setting}  {scenes} scenes"
-    return Piece(title, table[0], bars, at(0.0) or 0.0, at(100.0) or 0.0, notes(block))
+    return Piece(title, table[0], _scale(at(0.0) or 0.0, at(100.0) or 0.0), bars, notes(block))
+
+
+def _interval(row: Mapping[str, Any], at: Callable[[float | None], float | None]) -> str:
+    """A row's interval and score between the lines of 0 and 100; nothing where undefined."""
+    colour, radius = COLOURS.get(row["role"], "#878c93"), 5 if row["role"] == "subject" else 4
+    drawn = [f'<path d="M{at(v)} 0V22" stroke="#888" stroke-opacity=".5"/>' for v in (0.0, 100.0)]
+    if row["low"] is not None:
+        line = f'd="M{at(row["low"])} 11H{at(row["high"])}" stroke="{colour}" stroke-width="3"'
+        drawn.append(f'<path {line} stroke-linecap="round"/>')
+    if row["score"] is not None:
+        drawn.append(f'<circle cx="{at(row["score"])}" cy="11" r="{radius}" fill="{colour}"/>')
+    return _picture(22, "".join(drawn))
+
+
+def _scale(zero: float, hundred: float) -> str:
+    end, place = ("end", WIDTH) if hundred > WIDTH - 14 else ("middle", hundred)
+    words = f'<text x="{zero}" y="12" text-anchor="middle">0</text>'
+    words += f'<text x="{place}" y="12" text-anchor="{end}">100</text>'
+    return _picture(16, f'<g font-family="sans-serif" font-size="11" fill="#808080">{words}</g>')
+
+
+def _picture(height: int, drawn: str) -> str:
+    """A picture as the address of an <img>: notebooks drop inline SVG, which could hold a script."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}">'
+    return "data:image/svg+xml;base64," + base64.b64encode(f"{head}{drawn}</svg>".encode()).decode()
 
 
 def inline_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -153,14 +153,14 @@ def _hydra() -> Iterator[None]:
 
     from simbench.overrides import CONF
 
-    one = GlobalHydra.instance()
-    before = one.hydra
-    one.clear()
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), "simbench", "1.3"):
             yield
     finally:
-        one.hydra = before
+        # Asked for again: Hydra's own restoring puts another object in its place.
+        GlobalHydra.instance().hydra = before
 
 
 def _assignment(key: str, value: Any) -> str:
@@ -174,10 +174,12 @@ def _assignment(key: str, value: Any) -> str:
     elif isinstance(value, list | tuple) and key in ("suite", "cheats"):
         text = ",".join(str(part) for part in value)
     elif isinstance(value, str | Path):
+        from simbench.overrides import quoted
+
         text = str(value)
         raw = key in ("suite", "cheats", "out", "store", "generator.dir", "generator")
         if not raw and not BARE.fullmatch(text):
-            text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+            text = quoted(text)
     else:
         raise UserError(
             f"{key}={value!r} is a {type(value).__name__}; use a number, text, True, False or None"
