@@ -43,7 +43,7 @@ def write(run: TrackedRun, out: Path, project: str) -> Path:
 
 
 def _client(address: str) -> tuple[Any, Any]:
+    mlflow = needed("mlflow", "to=mlflow", "mlflow")
     for module in ("sqlalchemy", "alembic"):
         needed(module, "to=mlflow", "mlflow")
-    mlflow = needed("mlflow", "to=mlflow", "mlflow")
     return mlflow.MlflowClient(tracking_uri=address), needed("mlflow.entities", "to=mlflow", "mlflow")

@@ -44,4 +44,4 @@ def _inside(out: Path) -> dict[str, str]:
     """wandb keeps copies of artifacts, caches and settings in the user's home; here they stay in `out`."""
     own = out.resolve() / "wandb"
     places = {f"WANDB_{name}_DIR": str(own / name.lower()) for name in ("DATA", "CACHE", "CONFIG")}
-    return {"WANDB_ERROR_REPORTING": "false", "WANDB_MODE": "offline", **places}
+    return {"WANDB_ERROR_REPORTING": "false", **places}
