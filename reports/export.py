@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.files import needed, replacing
+from reports.extras import needed, replacing
 from reports.rows import Rows, schema_columns, schema_text, schema_version
 
 GROUP = 1 << 16

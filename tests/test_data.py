@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 from data_runs import ODD, lines, two_runs
 
-from reports import data, files
+from reports import data, extras
 from reports.aggregate import COLUMNS, ReportError
 from reports.rows import read_rows, schema_columns, schema_text, schema_version
 from simbench import case, scores, summary
@@ -246,7 +246,7 @@ def test_nothing_half_is_left(tmp_path: Path) -> None:
     path.write_text("before")
 
     def fails() -> None:
-        with files.replacing(path) as temporary:
+        with extras.replacing(path) as temporary:
             temporary.write_text("half")
             raise ReportError("stop")
 

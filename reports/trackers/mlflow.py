@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from reports.files import environment, needed
+from reports.extras import environment, needed
 from reports.trackers.run import TrackedRun
 
 ALONE = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}

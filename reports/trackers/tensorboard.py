@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.files import needed
+from reports.extras import needed
 from reports.table import table_text
 from reports.trackers.run import TrackedRun, short_name
 

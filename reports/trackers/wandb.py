@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.files import environment, needed
+from reports.extras import environment, needed
 from reports.trackers.run import TrackedRun, short_name
 
 QUIET = {

@@ -1,4 +1,4 @@
-"""Files of reports: whole or not at all, and the packages that only some of them need."""
+"""What writing for other tools needs: whole files or none, and packages that only some of them need."""
 
 from __future__ import annotations
 
