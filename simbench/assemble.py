@@ -84,7 +84,7 @@ def build(options: Mapping[str, Any], **more: Any) -> Any:
     except InstantiationException as error:
         # Hydra wraps the reason in a page of its own; what was raised first says it in one line.
         reason: BaseException = error
-        while reason.__cause__ is not None:
+        while reason.__cause__ is not None and not isinstance(reason, UserError):
             reason = reason.__cause__
         raise reason from None
 

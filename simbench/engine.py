@@ -6,12 +6,14 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from simbench.errors import UserError
@@ -34,6 +36,31 @@ PRELOAD = (
     "simbench.score",
     "simbench.generate",
 )
+
+# A forked copy of a process with threads (torch, numba) can hang; a fork server has none.
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+BASE: Any = multiprocessing.get_context(METHOD)
+
+
+class Worker(BASE.Process):  # type: ignore[misc]
+    """A process that does not run the user's script again: nothing sent to a worker is defined in a script,
+    and one that calls `simbench.evaluate` without a guard would start workers in each worker."""
+
+    def start(self) -> None:
+        """Start it while `__main__`, if it is a script, is out of sight."""
+        main = sys.modules["__main__"]
+        if getattr(main, "__spec__", None) is None:
+            sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+
+class WorkerContext(type(BASE)):  # type: ignore[misc]
+    """Makes those processes."""
+
+    Process = Worker
 
 
 class Engine(Protocol):
@@ -117,10 +144,8 @@ def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterato
 
 @contextmanager
 def _local(workers: int, preload: Sequence[str]) -> Iterator[Pool]:
-    # A forked copy of a process with threads (torch, numba) can hang; a fork server has none.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
+    context = WorkerContext()
+    if METHOD == "forkserver":
         context.set_forkserver_preload([*PRELOAD, *preload])
     with _environment(dict.fromkeys(ONE_THREAD, "1")):
         executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)

@@ -146,5 +146,11 @@ def spelled(match: re.Match[str], wanted: Sequence[str]) -> str:
     # A comma is a sweep to Hydra, and a path may hold any sign of its grammar.
     if key == "cheats" or (key in ("out", "store", "generator.dir") and "$" not in value):
         bare = value.strip("\"'")
-        value = "'" + bare.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        value = quoted(bare)
     return f"{match['sign']}{key}={value}"
+
+
+def quoted(text: str) -> str:
+    """`text` in Hydra's single quotes. To Hydra a backslash is special only before a quote."""
+    inside = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", inside) + "'"

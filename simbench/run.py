@@ -244,7 +244,9 @@ def run(request: Request, engine: Engine, report: Callable[[Path], str]) -> int:
         from simbench.clips import write_clips
 
         write_clips(results.measured, results.outcomes, request.store, request.out, request.clips, engine)
-    print(report(request.out), flush=True)
+    table = report(request.out)
+    if table:
+        print(table, flush=True)
     return _exit_code(request, results)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from simbench.case import Condition
 from simbench.errors import UserError
 from simbench.generator import Answer, Generator, Invalid
+from simbench.generators.given import Given
 from simbench.resample import MODES, prepended, resample
 from simbench.video import VideoError, as_video, validate
 
@@ -32,6 +33,7 @@ class PythonGenerator:
     `identity()` returns what else changes the output (a weights digest, say), JSON-able.
     A class that is a whole `simbench.generator.Generator` itself is called as one.
     `fps` and `resample` say the rate of what comes back and how to bring it to what was asked.
+    `given` is a model that is there already (`simbench.evaluate`): `target` then only names it.
     """
 
     target: str
@@ -39,12 +41,14 @@ class PythonGenerator:
     fps: float | None = None
     resample: str | None = None
     capabilities: frozenset[str] = frozenset()
+    given: Given | None = field(default=None, repr=False)
     model: Callable[..., Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.resample is not None and self.resample not in MODES:
             raise UserError(f"generator.resample={self.resample} is not one of {', '.join(MODES)}")
-        object.__setattr__(self, "model", _load(self.target, self.options))
+        model = _load(self.target, self.options) if self.given is None else self.given.model
+        object.__setattr__(self, "model", model)
 
     def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> list[Answer]:
         """One clip per condition; a wrong shape or NaN is Invalid, an exception in the model is its own."""
@@ -54,15 +58,19 @@ class PythonGenerator:
 
     def identity(self) -> Mapping[str, Any]:
         """Name, options, the source file's hash and the model's own `identity()`."""
-        own = getattr(self.model, "identity", None)
+        if self.given is not None:
+            source, own = self.given.source, self.given.own
+        else:
+            tells = getattr(self.model, "identity", None)
+            source, own = _source_digest(self.target), None if tells is None else tells()
         return {
             "class": "python",
             "target": self.target,
             "options": dict(self.options),
-            "source": _source_digest(self.target),
+            "source": source,
             "fps": self.fps,
             "resample": self.resample,
-            "own": None if own is None else own(),
+            "own": own,
         }
 
     def _answer(self, condition: Condition, seed: int) -> Answer:
