@@ -19,6 +19,7 @@ from simbench.generate import Outcome
 from simbench.plan import PlannedScene
 from simbench.scores import Measured
 from simbench.store import Store
+from simbench.suite import asked
 
 if TYPE_CHECKING:
     from simbench.engine import Engine
@@ -108,19 +109,21 @@ def choose(measured: Measured, outcomes: Sequence[Outcome], count: int) -> list[
     ]
 
 
-def draw_case(task: ClipTask) -> bool:
-    """Write the pictures of one case: truth above or left, generator below or right. False without truth."""
+def draw_case(task: ClipTask) -> dict[str, Any] | None:
+    """Write the pictures of one case: truth above or left, generator below or right; what a person is asked
+    about them. None without truth."""
     choice = task.choice
     case = next(c for c in choice.scene.load() if c.id == choice.case)
     with border() as guard:
         truth = guard.call(choice.scene.suite.oracle, case)
+        words = guard.call(asked, choice.scene.suite, case)
     if isinstance(truth, Raised):
-        return False
+        return None
     made = task.store.get_video(choice.key) if choice.key else None
     other = np.zeros_like(truth.frames) if made is None else made.frames
     write_bytes(task.folder / f"{task.name}.png", strip_png(truth.frames, other))
     write_bytes(task.folder / f"{task.name}.webp", clip_webp(truth.frames, other, truth.fps))
-    return True
+    return {} if isinstance(words, Raised) else words
 
 
 def enlarged(frames: np.ndarray) -> np.ndarray:
@@ -185,12 +188,13 @@ def write_clips(
             "reason": task.choice.reason,
             "distance": task.choice.distance,
             "name": task.name,
+            **(drawn[task.name] or {}),
         }
         for task in tasks
-        if drawn[task.name]
+        if drawn[task.name] is not None
     ]
     write_text(out / "clips" / "clips.json", json.dumps({"schema": 1, "clips": listing}, indent=1) + "\n")
 
 
-def _draw_named(task: ClipTask) -> tuple[str, bool]:
+def _draw_named(task: ClipTask) -> tuple[str, dict[str, Any] | None]:
     return task.name, draw_case(task)

@@ -36,10 +36,26 @@ class CaseScore:
     measures: Measures
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a person is asked about one clip, to be answered yes or no without knowing any score.
+
+    Yes says what the measure `asks` says by 1 (`every`, for measures that are shares: all of it) or by
+    anything above 0 (not `every`). `frames` decide, where the truth says which; they are marked.
+    """
+
+    text: str
+    asks: str
+    every: bool = True
+    frames: tuple[int, ...] = ()
+
+
 class Suite(Protocol):
     """One ability. Instances are frozen dataclasses built by Hydra and must pickle.
 
     A class may name modules in `preload` (ClassVar): what all its workers need, such as `simbench.warm`.
+    It may have `question(case) -> Question`: what a person is asked who labels its clips (`reports.label`);
+    a second reader's answer to the same question is the measure `<asks>_nearest`.
     """
 
     name: str
@@ -82,6 +98,16 @@ class Suite(Protocol):
     def bounds(self) -> Mapping[str, Bound]:
         """For every cheat what it may score."""
         ...
+
+
+def asked(suite: Suite, case: Case) -> dict[str, Any]:
+    """What clips.json says for those who label: frames given, and the question where the suite has one."""
+    found: dict[str, Any] = {"context": len(case.condition.given_frames)}
+    if hasattr(suite, "question"):
+        question: Question = suite.question(case)
+        found |= {"question": question.text, "asks": question.asks}
+        found |= {"every": question.every, "frames": list(question.frames)}
+    return found
 
 
 def preload(suites: Sequence[Suite]) -> tuple[str, ...]:
