@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Block, blocks, read_scores, read_summary, refuse_mixed
+from reports.label import agreement, words
+from reports.label.agree import Agreement
 from reports.table import cells, notes, number
 
 TEMPLATE = Path(__file__).parent / "templates"
@@ -63,6 +65,8 @@ class Section:
     notes: Sequence[str]
     drawing: Drawing
     shown: Sequence[Shown]
+    labels: Sequence[Sequence[str]]
+    label_notes: Sequence[str]
 
 
 def drawing(block: Block) -> Drawing:
@@ -124,14 +128,19 @@ def page_text(folder: Path) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     refuse_mixed(read_scores(folder / "scores.csv"))
-    sections = [
-        Section(block, cells(block), notes(block), drawing(block), shown(folder, block.suite))
-        for block in blocks(read_summary(folder / "summary.json"))
-    ]
+    labelled = agreement(folder) or []
+    sections = [_section(folder, block, labelled) for block in blocks(read_summary(folder / "summary.json"))]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("page.html.j2").render(sections=sections, run=_run(folder))
+
+
+def _section(folder: Path, block: Block, labelled: Sequence[Agreement]) -> Section:
+    mine = [row for row in labelled if row.suite == block.suite]
+    labels = words.table(mine) if mine else []
+    pictures = shown(folder, block.suite)
+    return Section(block, cells(block), notes(block), drawing(block), pictures, labels, words.remarks(mine))
 
 
 def _run(folder: Path) -> Mapping[str, Any]:

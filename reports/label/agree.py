@@ -88,9 +88,17 @@ def read_answers(folder: Path) -> tuple[list[Answer], Mapping[str, int]]:
         first, second = (_says(clip, values, f"{clip.asks}{ending}") for ending in ("", "_nearest"))
         answers.append(
             Answer(
-                clip.suite, clip.version, clip.scene, x.place, clip.asks, x.labeller, x.label,
-                first, second, weight[x.labeller, clip.suite, clip.worst],
-            )  # fmt: skip
+                clip.suite,
+                clip.version,
+                clip.scene,
+                x.place,
+                clip.asks,
+                x.labeller,
+                x.label,
+                first,
+                second,
+                weight[x.labeller, clip.suite, clip.worst],
+            )
         )
     return answers, stale
 

@@ -145,7 +145,9 @@ def frames(clip: Asked) -> tuple[np.ndarray, np.ndarray]:
     except (OSError, UnidentifiedImageError) as error:
         raise ReportError(f"{clip.path} cannot be read: {error}") from error
     unit = sum(lasting) / shape.frames
-    counts = [round(t / unit) for t in lasting] if unit > 0 else [shape.frames // len(pictures)] * len(pictures)
+    counts = (
+        [round(t / unit) for t in lasting] if unit > 0 else [shape.frames // len(pictures)] * len(pictures)
+    )
     factor = pictures[0].shape[0] // shape.height
     wide = (2 * shape.width + 1) * factor
     if sum(counts) != shape.frames or factor < 1 or pictures[0].shape[1] != wide:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from reports.aggregate import ReportError
 from reports.label.clips import Asked, digest, frames
+from reports.label.files import write_text
 
 COLUMNS = ("run", "suite", "version", "case", "sample", "clip", "label", "labeller", "made")
 WORDS = {
@@ -46,7 +46,7 @@ class LabelErrors(ReportError):
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The lines of a file of labels as written. ReportError where it is none; other columns are left alone."""
+    """The lines of a file of labels as written, other columns left alone. ReportError where it is none."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -82,7 +82,7 @@ def checked(rows: Sequence[Mapping[str, str]], clips: Sequence[Asked], labeller:
             found.append(label)
     names = sorted({label.labeller for label in found})
     if len(names) > 1:
-        faults.append(f"{len(names)} labellers in one file ({', '.join(names)}); give each a file of their own")
+        faults.append(f"{len(names)} labellers in one file ({', '.join(names)}); give each their own")
     if faults:
         raise LabelErrors("\n".join(faults))
     return found
@@ -134,12 +134,19 @@ def stored(folder: Path) -> list[Label]:
     found = []
     for number, row in enumerate(read_table(path), 2):
         try:
-            label = Label(**{**row, "version": int(row["version"]), "sample": int(row["sample"])})
+            place = (
+                folder.resolve().name,
+                row["suite"],
+                int(row["version"]),
+                row["case"],
+                int(row["sample"]),
+            )
         except ValueError as error:
             raise ReportError(f"{path}:{number} is damaged: {error}") from error
-        if label.label not in WORDS.values():
-            raise ReportError(f"{path}:{number} is damaged: the label {label.label!r}")
-        found.append(replace(label, run=folder.resolve().name))
+        if row["label"] not in WORDS.values():
+            raise ReportError(f"{path}:{number} is damaged: the label {row['label']!r}")
+        # The folder's name now: a run that was renamed keeps its labels.
+        found.append(Label(*place, row["clip"], row["label"], row["labeller"], row["made"]))
     return found
 
 
@@ -148,16 +155,7 @@ def store(folder: Path, labels: Sequence[Label]) -> int:
     all else stays. How many lie there now."""
     kept = {(x.labeller, *x.place): x for x in [*stored(folder), *labels]}
     text = csv_text([kept[key] for key in sorted(kept)])
-    path = folder / "labels.csv"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(folder / "labels.csv", text)
     return len(kept)
 
 
@@ -167,7 +165,5 @@ def csv_text(labels: Sequence[Label]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for x in labels:
-        writer.writerow(
-            [x.run, x.suite, x.version, x.case, x.sample, x.clip, x.label, x.labeller, x.made]
-        )
+        writer.writerow([x.run, x.suite, x.version, x.case, x.sample, x.clip, x.label, x.labeller, x.made])
     return text.getvalue()
