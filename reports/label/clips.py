@@ -119,8 +119,8 @@ def to_label(folders: Sequence[Path], seed: int) -> list[Asked]:
     found = [clip for folder in folders for clip in asked(folder)]
     if not found:
         raise ReportError(
-            f"no clips to label in {', '.join(map(str, folders))}; run simbench with clips=50 and a suite that"
-            " says what to ask"
+            f"no clips to label in {', '.join(map(str, folders))}; run simbench with clips=50 and a suite"
+            " that says what to ask"
         )
     found.sort(key=lambda clip: clip.place)
     random.Random(f"label:{seed}").shuffle(found)
@@ -145,9 +145,7 @@ def frames(clip: Asked) -> tuple[np.ndarray, np.ndarray]:
     except (OSError, UnidentifiedImageError) as error:
         raise ReportError(f"{clip.path} cannot be read: {error}") from error
     unit = sum(lasting) / shape.frames
-    counts = (
-        [round(t / unit) for t in lasting] if unit > 0 else [shape.frames // len(pictures)] * len(pictures)
-    )
+    counts = [round(t / unit) for t in lasting] if unit > 0 else [shape.frames]
     factor = pictures[0].shape[0] // shape.height
     wide = (2 * shape.width + 1) * factor
     if sum(counts) != shape.frames or factor < 1 or pictures[0].shape[1] != wide:
