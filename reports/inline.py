@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Block, blocks, read_scores, read_summary, refuse_mixed
-from reports.page import TEMPLATE
+from reports.page.compose import TEMPLATES
 from reports.table import cells, notes
 
 WIDTH = 160
@@ -92,7 +92,7 @@ def inline_text(rows: Sequence[Mapping[str, Any]]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     pieces = [piece(block) for block in blocks(rows)]
     return environment.get_template("inline.html.j2").render(pieces=pieces, width=WIDTH)

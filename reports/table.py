@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Block, ReportError, blocks, read_scores, read_summary, refuse_mixed
+from reports.label import agreement
 
 FIRST = ("S_graded", "S_open", "hiding_cost", "hit", "alarm")
 """Columns after the score, in this order where a suite has them; then the others by name."""
@@ -99,11 +100,11 @@ def notes(block: Block) -> list[str]:
     return found
 
 
-def block_text(block: Block) -> str:
-    """One block: heading, table, notes."""
+def block_text(block: Block, more: Sequence[str] = ()) -> str:
+    """One block: heading, table, notes and `more` of them."""
     scenes = max(row["scenes"] for row in block.rows)
     heading = f"{block.suite}@{block.version}  {block.setting}  {scenes} scenes, 95 % t interval over scenes"
-    return "\n".join([heading, aligned(cells(block)), *("  " + note for note in notes(block))])
+    return "\n".join([heading, aligned(cells(block)), *("  " + note for note in [*notes(block), *more])])
 
 
 def aligned(table: Sequence[Sequence[str]]) -> str:
@@ -119,8 +120,12 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
 
 def table_text(folder: Path) -> str:
     """The table of a run's folder. ReportError when its files are missing, damaged or mixed."""
+    from reports.label.words import notes as label_notes
+
     refuse_mixed(read_scores(folder / "scores.csv"))
-    return "\n\n".join(block_text(block) for block in blocks(read_summary(folder / "summary.json")))
+    labelled = agreement(folder)
+    found = blocks(read_summary(folder / "summary.json"))
+    return "\n\n".join(block_text(block, label_notes(labelled, block.suite)) for block in found)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,6 +29,7 @@ from simbench.pictures import picks, sheet, strip_png, write_webm
 from simbench.plan import PlannedScene
 from simbench.scores import Measured
 from simbench.store import Store
+from simbench.suite import asked
 from simbench.video import Video, encode
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ class Drawn:
     generator was given. `made`: there is an answer to show. `picks` are the frames of the strip. `trace`
     has one number for each frame by name, null where undefined (see Suite); empty without an answer or
     where the suite has none, and `trace_reason` says what it raised. A sheet holds `columns` frames in a
-    row, each `sheet_width` x `sheet_height` pixels; `exact`: bit by bit those of the clip.
+    row, each `sheet_width` x `sheet_height` pixels; `exact`: bit by bit those of the clip. `asked` is what
+    people who label the clip are asked (simbench.suite.asked).
     """
 
     prompt: str
@@ -136,6 +138,7 @@ class Drawn:
     sheet_width: int
     sheet_height: int
     exact: bool
+    asked: Mapping[str, Any]
 
 
 def draw_case(task: ClipTask) -> Drawn | None:
@@ -148,6 +151,7 @@ def draw_case(task: ClipTask) -> Drawn | None:
             return None
         made = task.store.get_video(choice.key) if choice.key else None
         trace, reason = _trace(guard, choice, case, made)
+        question = guard.call(asked, choice.scene.suite, case)
     shown = picks(len(truth.frames))
     other = np.zeros_like(truth.frames) if made is None else made.frames
     drawn = sheet(truth.frames)
@@ -176,6 +180,7 @@ def draw_case(task: ClipTask) -> Drawn | None:
         sheet_width=drawn.width,
         sheet_height=drawn.height,
         exact=drawn.exact,
+        asked={} if isinstance(question, Raised) else question,
     )
 
 

@@ -36,6 +36,20 @@ class CaseScore:
     measures: Measures
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a person is asked about one clip, to be answered yes or no without knowing any score.
+
+    Yes says what the measure `asks` says by 1 (`every`, for measures that are shares: all of it) or by
+    anything above 0 (not `every`). `frames` decide, where the truth says which; they are marked.
+    """
+
+    text: str
+    asks: str
+    every: bool = True
+    frames: tuple[int, ...] = ()
+
+
 class Suite(Protocol):
     """One ability. Instances are frozen dataclasses built by Hydra and must pickle.
 
@@ -43,6 +57,8 @@ class Suite(Protocol):
     It may have a method `trace(case, video) -> Mapping[str, Sequence[float | None]]`: by name one number for
     each frame of the video, None where undefined. It is drawn under the frames of the clips that a report
     shows, asked for those alone, and is never part of a score.
+    It may have `question(case) -> Question`: what a person is asked who labels its clips (`reports.label`);
+    a second reader's answer to the same question is the measure `<asks>_nearest`.
     """
 
     name: str
@@ -85,6 +101,19 @@ class Suite(Protocol):
     def bounds(self) -> Mapping[str, Bound]:
         """For every cheat what it may score."""
         ...
+
+
+def asked(suite: Suite, case: Case) -> dict[str, Any]:
+    """What clips.json says for those who label; nothing where the suite has no question."""
+    if not hasattr(suite, "question"):
+        return {}
+    question: Question = suite.question(case)
+    return {
+        "question": question.text,
+        "asks": question.asks,
+        "every": question.every,
+        "marked": list(question.frames),
+    }
 
 
 def preload(suites: Sequence[Suite]) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ class Table:
             Clip(
                 **{key: entry[key] for key in shared},
                 strip=folder / f"{entry['name']}.png",
-                video=folder / f"{entry['name']}.webp",
+                video=folder / f"{entry['name']}.webm",
             )
             for entry in listing
         )

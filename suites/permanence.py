@@ -26,10 +26,11 @@ from simbench.instruments.counting import counting
 from simbench.instruments.nearest import NearestReader, expect
 from simbench.instruments.reading import TOLERANCE_S, Reading, Window, read
 from simbench.references import occlusion
-from simbench.suite import Bound, CaseScore, Measures, Reference
+from simbench.suite import Bound, CaseScore, Measures, Question, Reference
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Layout
+from suites.asking import ask
 
 EXTRA = ("two", "swap", "container")
 HEADLINE = {"S": "S", "S_graded": "S_graded", "S_open": "S"}
@@ -145,6 +146,11 @@ class Permanence:
         context = bench.setting.context
         truth = read(bench, np.rint(bench.truth).astype(np.uint8), context)
         return tracing.trace(bench, truth, read(bench, video.frames, context))
+
+    def question(self, case: Case) -> Question:
+        """What a person is asked about a clip of this case."""
+        layout = occluder.from_facts(case.truth.facts["layout"])
+        return ask(layout, self.setting, deciding(layout, self.setting))
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S and its relatives; a trial that is not ok contrasts with nothing and counts 0."""

@@ -113,7 +113,7 @@ def test_what_comes_from_a_run_is_text(tmp_path: Path, evil: str) -> None:
                 entry |= {"case": evil, "reason": evil, "prompt": evil, "tags": {"trial": evil}}
                 entry["trace"] = {evil: [0, 1, 2, 3, 4]}
         (run / name).write_text(json.dumps(found))
-    page = outline(page_text(run, people=[["", evil], [evil, evil]]))
+    page = outline(page_text(run))
     assert set(page.tags) <= set(clean.tags) | {"table", "th", "td", "tr", "thead", "tbody"}
     assert page.tags.count("script") == clean.tags.count("script") == 2
     assert sum(evil in part for part in page.text) >= 8
@@ -190,14 +190,6 @@ def test_pictures_and_record_may_be_missing(ran: Path, tmp_path: Path) -> None:
     text = page_text(run)
     assert "data:image" not in text
     assert "run.json was not kept" in text
-
-
-def test_readers_against_people_have_their_place(tmp_path: Path) -> None:
-    run = pages.small_run(tmp_path)
-    assert "Readers against people" not in page_text(run)
-    text = " ".join(outline(page_text(run, people=[["", "precision"], ["decoder", "0.97"]])).text)
-    assert "Readers against people" in text
-    assert "0.97" in text
 
 
 def test_another_run_stands_beside(tmp_path: Path) -> None:

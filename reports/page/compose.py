@@ -13,6 +13,7 @@ from typing import Any
 
 from reports.aggregate import Block, Line, ReportError, blocks, read_scores, read_summary, refuse_mixed
 from reports.files import write_text
+from reports.label import agreement, words
 from reports.page.cases import suite_columns
 from reports.page.clips import Clip, beside, read_clips
 from reports.page.facts import failures, read_facts
@@ -22,8 +23,6 @@ from reports.table import cells, notes, number
 TEMPLATES = Path(__file__).parent.parent / "templates"
 SCRIPTS = ("theme.js", "page.js", "table.js", "curves.js", "player.js")
 STYLES = ("page.css", "scores.css", "clips.css", "cases.css")
-
-Rows = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Section:
     interval: str
     subject: Mapping[str, Any]
     anchors: Sequence[tuple[str, str]]
-    table: Rows
+    table: Sequence[Sequence[str]]
     notes: Sequence[str]
     marks: Sequence[Mark]
 
@@ -50,12 +49,12 @@ class Rival:
     refused: Sequence[str]
 
 
-def page_text(folder: Path, other: Path | None = None, people: Rows | None = None) -> str:
-    """The page of the run in `folder`; with `other` a second run's clips and scores beside it. `people` is
-    the table of readers against people, its header first."""
+def page_text(folder: Path, other: Path | None = None) -> str:
+    """The page of the run in `folder`; with `other` a second run's clips and scores beside it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     lines, found = _read(folder)
+    labelled = agreement(folder) or []
     clips = read_clips(folder)
     rival = None if other is None else _rival(found, other)
     if rival is not None:
@@ -76,7 +75,8 @@ def page_text(folder: Path, other: Path | None = None, people: Rows | None = Non
         scale=scale,
         clips=clips,
         rival=rival,
-        people=people or (),
+        people=words.table(labelled) if labelled else (),
+        people_notes=words.remarks(labelled),
         failures=failures(found),
         facts=read_facts(folder),
         total=len({(x.role, x.generator, x.case, x.sample) for x in lines if x.case}),
@@ -189,6 +189,6 @@ def policy(script: str) -> str:
     )
 
 
-def write_page(folder: Path, other: Path | None = None, people: Rows | None = None) -> None:
+def write_page(folder: Path, other: Path | None = None) -> None:
     """Write report.html into `folder`, whole or not at all."""
-    write_text(folder / "report.html", page_text(folder, other, people))
+    write_text(folder / "report.html", page_text(folder, other))
