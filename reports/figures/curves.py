@@ -1,0 +1,255 @@
+"""Curves over time: how often the answer is right by how long things were hidden, and how long it stays right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reports.figures.source import Entry, Run, Skip, entries
+from reports.figures.statistics import BOOTSTRAP_FROM, bootstrap
+from reports.figures.style import COLUMN, GREY, PALE, Drawn, canvas, ordinary, series, shown
+
+BINS, PER_BIN = 5, 8
+"""Most bins of the hiding time, and the fewest trials in one."""
+
+MOST_CURVES = 6
+HALF = 0.5
+TRUTH = " in truth"
+AGE_COLUMNS = (
+    "name", "shown", "from_s", "to_s", "mean_s", "trials", "scenes", "share_percent", "low", "high",
+)  # fmt: skip
+SURVIVAL_COLUMNS = ("name", "time_s", "at_risk", "surviving_percent", "low", "high")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One video of one case: how long its objects are out of sight, and what the suite says of the answer."""
+
+    scene: str
+    seconds: float
+    value: float
+
+
+def age(runs: Sequence[Run], suite: str, metric: str = "hit") -> Drawn:
+    """Share of right answers over the length of hiding: solid where things are hidden, dashed for the same
+    trials in the open. Skip where the runs do not say how long things are hidden."""
+    tags = next((run.tags for run in runs if suite in run.suites() and run.tags), {})
+    times = {case: _seconds(found) for case, found in tags.items()}
+    known = {case: s for case, s in times.items() if s is not None}
+    if not known:
+        raise Skip(f"{suite}: no cases.csv with hide_s and show_s, so the length of hiding is not known")
+    chosen = _chosen(runs, suite)
+    edges: np.ndarray | None = None
+    rows: list[tuple[object, ...]] = []
+    figure = canvas(COLUMN, 2.35)
+    axis = figure.subplots()
+    enough = True
+    for i, entry in enumerate(chosen):
+        for hidden in (True, False):
+            trials = _trials(entry, suite, metric, known, tags, hidden)
+            if not trials or (not hidden and entry.role != "subject"):
+                continue
+            edges = _edges([t.seconds for t in trials]) if edges is None else edges
+            found = _binned(trials, edges)
+            enough &= len({t.scene for t in trials}) >= BOOTSTRAP_FROM
+            rows += [(entry.name, "hidden" if hidden else "open", *row) for row in found]
+            _curve(axis, found, i, entry.name, hidden)
+    if not rows:
+        raise Skip(f"{suite}: no trial with {metric} and a hiding time")
+    _frame(axis, f"length of hiding (s), {_count(rows)} trials", f"{ordinary(metric)} (%)")
+    bands = "" if enough else f"fewer than {BOOTSTRAP_FROM} scenes: drawn without bands"
+    return Drawn(f"age-{suite}", figure, AGE_COLUMNS, tuple(rows), bands)
+
+
+def _seconds(tags: Mapping[str, str]) -> float | None:
+    try:
+        found = float(tags["show_s"]) - float(tags["hide_s"])
+    except (KeyError, ValueError):
+        return None
+    return found if math.isfinite(found) and found > 0 else None
+
+
+def _chosen(runs: Sequence[Run], suite: str) -> list[Entry]:
+    subjects, others = entries(runs, suite)
+    return [*subjects, *(e for e in others if e.role in ("observer", "baseline"))][:MOST_CURVES]
+
+
+def _trials(
+    entry: Entry,
+    suite: str,
+    metric: str,
+    known: Mapping[str, float],
+    tags: Mapping[str, Mapping[str, str]],
+    hidden: bool,
+) -> list[Trial]:
+    """Trials that ask for `metric`: those in which any generator of the run has it. What is not ok counts 0."""
+    asked = {x.case for x in entry.run.lines if x.suite == suite and x.metric == metric and x.case}
+    found = []
+    for line in entry.run.lines:
+        mine = (line.suite, line.role, line.generator) == (suite, entry.role, entry.row["generator"])
+        if not mine or line.case not in asked or line.case not in known:
+            continue
+        if (tags[line.case].get("hidden") != "False") is not hidden:
+            continue
+        if line.metric == metric or line.status != "ok":
+            value = line.value if line.value is not None and line.status == "ok" else 0.0
+            found.append(Trial(line.scene, known[line.case], value))
+    return found
+
+
+def _edges(seconds: Sequence[float]) -> np.ndarray:
+    bins = max(1, min(BINS, len(seconds) // PER_BIN))
+    return np.unique(np.quantile(seconds, np.linspace(0, 1, bins + 1)))
+
+
+def _binned(trials: Sequence[Trial], edges: np.ndarray) -> list[tuple[object, ...]]:
+    scenes = {scene: i for i, scene in enumerate(sorted({t.scene for t in trials}))}
+    columns = max(1, len(edges) - 1)
+    sums, counts = np.zeros((len(scenes), columns)), np.zeros((len(scenes), columns))
+    seconds = np.zeros(columns)
+    for t in trials:
+        at = int(np.clip(np.searchsorted(edges, t.seconds, side="right") - 1, 0, columns - 1))
+        sums[scenes[t.scene], at] += 100 * t.value
+        counts[scenes[t.scene], at] += 1
+        seconds[at] += t.seconds
+    centre, low, high = bootstrap(sums, counts)
+    found: list[tuple[object, ...]] = []
+    for k in range(columns):
+        count = int(counts[:, k].sum())
+        if count:
+            ends = (float(edges[k]), float(edges[min(k + 1, len(edges) - 1)]))
+            band = (None, None) if low is None or high is None else (float(low[k]), float(high[k]))
+            mean = float(seconds[k]) / count
+            found.append((*ends, mean, count, int((counts[:, k] > 0).sum()), float(centre[k]), *band))
+    return found
+
+
+def _curve(axis: Any, rows: Sequence[tuple[Any, ...]], i: int, name: str, hidden: bool) -> None:
+    look = series(i)
+    x, y = [row[2] for row in rows], [row[5] for row in rows]
+    label = shown(ordinary(name), 18) + ("" if hidden else ", in the open")
+    axis.plot(
+        x,
+        y,
+        color=look["color"],
+        marker=look["marker"],
+        linestyle="-" if hidden else ":",
+        markerfacecolor=look["color"] if hidden else "#FFFFFF",
+        label=label,
+        clip_on=False,
+    )
+    if hidden and rows and rows[0][6] is not None:
+        axis.fill_between(
+            x, [row[6] for row in rows], [row[7] for row in rows], color=look["color"], alpha=0.14, linewidth=0
+        )
+
+
+def _count(rows: Sequence[tuple[Any, ...]]) -> int:
+    first = rows[0][0]
+    return sum(int(row[5]) for row in rows if row[0] == first and row[1] == "hidden")
+
+
+def _frame(axis: Any, x: str, y: str) -> None:
+    axis.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+    axis.axhline(100, color=PALE, linewidth=3.0, zorder=0)
+    axis.set_xlabel(shown(x))
+    axis.set_ylabel(shown(y))
+    axis.set_ylim(-4, 104)
+    # Below the axis, curves cannot run through it.
+    axis.figure.legend(loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.5)
+
+
+def survival(runs: Sequence[Run], suite: str) -> Drawn:
+    """Share of clips in which no frame has been wrong yet, over the time since things are hidden (Kaplan and
+    Meier 1958). Only clips that were drawn at random count: the worst ones say nothing about the rest."""
+    rows: list[tuple[object, ...]] = []
+    figure = canvas(COLUMN, 2.35)
+    axis = figure.subplots()
+    few = False
+    for i, run in enumerate(run for run in runs if suite in run.suites()):
+        lives = _lives(run, suite)
+        if len(lives) < 2:
+            continue
+        few |= len({scene for scene, _, _ in lives}) < BOOTSTRAP_FROM
+        found = _kaplan_meier(lives)
+        rows += [(run.name, *row) for row in found]
+        _steps(axis, found, i, f"{run.name}, {len(lives)} clips")
+    if not rows:
+        raise Skip(
+            f"{suite}: fewer than two random clips with a trace and its truth in clips.json;"
+            " run with clips=32 or more"
+        )
+    _frame(axis, "time since hiding (s)", "clips without a wrong frame (%)")
+    bands = f"fewer than {BOOTSTRAP_FROM} scenes: drawn without a band" if few else ""
+    return Drawn(f"survival-{suite}", figure, SURVIVAL_COLUMNS, tuple(rows), bands)
+
+
+def _lives(run: Run, suite: str) -> list[tuple[str, float, bool]]:
+    """(scene, seconds until the first wrong frame or the end, whether it was wrong) of each random clip."""
+    found = []
+    for clip in run.clips:
+        tags = {**clip.get("tags", {}), **run.tags.get(clip["case"], {})}
+        pairs = _pairs(clip.get("trace") or {})
+        open_ = str(tags.get("hidden", True)) == "False"
+        if clip["suite"] != suite or clip["why"] != "random" or open_ or not pairs:
+            continue
+        fps, given = float(clip.get("fps") or 1.0), int(clip.get("given") or 0)
+        start = max(float(tags.get("hide_s", given / fps)), given / fps)
+        length = len(pairs[0][0])
+        wrong = [t for t in range(length) if t / fps >= start and any(_apart(a[t], b[t]) for a, b in pairs)]
+        end = wrong[0] if wrong else length
+        found.append((str(clip.get("scene", clip["case"])), max(0.0, end / fps - start), bool(wrong)))
+    return found
+
+
+def _pairs(trace: Mapping[str, Sequence[Any]]) -> list[tuple[Sequence[Any], Sequence[Any]]]:
+    return [
+        (values, trace[name + TRUTH])
+        for name, values in trace.items()
+        if name + TRUTH in trace and len(values) == len(trace[name + TRUTH])
+    ]
+
+
+def _apart(a: float | None, b: float | None) -> bool:
+    return a is not None and b is not None and abs(a - b) > HALF
+
+
+def _kaplan_meier(lives: Sequence[tuple[str, float, bool]]) -> list[tuple[float, int, float, Any, Any]]:
+    """Time, clips at risk, share surviving in percent and its band, from the start to the last event."""
+    times = sorted({0.0} | {round(t, 6) for _, t, _ in lives})
+    centre = _share(lives, times, np.ones(len(lives)))
+    scenes = sorted({scene for scene, _, _ in lives})
+    low: Sequence[Any] = [None] * len(times)
+    high: Sequence[Any] = [None] * len(times)
+    if len(scenes) >= BOOTSTRAP_FROM:
+        place = np.array([scenes.index(scene) for scene, _, _ in lives])
+        draws = np.random.default_rng(0).multinomial(len(scenes), np.full(len(scenes), 1 / len(scenes)), 500)
+        drawn = np.array([_share(lives, times, draw[place].astype(float)) for draw in draws])
+        low, high = ([float(v) for v in q] for q in np.quantile(drawn, [0.025, 0.975], axis=0))
+    risk = [sum(life[1] >= t for life in lives) for t in times]
+    return [(t, risk[k], float(centre[k]), low[k], high[k]) for k, t in enumerate(times)]
+
+
+def _share(lives: Sequence[tuple[str, float, bool]], times: Sequence[float], weights: np.ndarray) -> np.ndarray:
+    ends = np.array([round(t, 6) for _, t, _ in lives])
+    wrong = np.array([w for _, _, w in lives])
+    left, out = 1.0, []
+    for t in times:
+        at_risk = weights[ends >= t].sum()
+        if at_risk > 0:
+            left *= 1 - weights[(ends == t) & wrong].sum() / at_risk
+        out.append(100 * left)
+    return np.array(out)
+
+
+def _steps(axis: Any, rows: Sequence[tuple[Any, ...]], i: int, name: str) -> None:
+    look = series(i)
+    x, y = [row[0] for row in rows], [row[2] for row in rows]
+    axis.plot(x, y, drawstyle="steps-post", markevery=4, label=shown(name, 30), clip_on=False, **look)
+    if rows[0][3] is not None:
+        low, high = [row[3] for row in rows], [row[4] for row in rows]
+        axis.fill_between(x, low, high, step="post", color=look["color"], alpha=0.14, linewidth=0)
