@@ -22,7 +22,7 @@ from reports.aggregate import ReportError
 from reports.figures import curves, example, forest, ladder, scaling, strips, tables
 from reports.figures.output import write_bytes, write_figure
 from reports.figures.source import Run, Skip, read_runs
-from reports.figures.style import Drawn, style
+from reports.figures.style import Drawn, slug, style
 
 OPTIONS = ("run", "out", "names", "ladder", "only", "x", "xlabel", "metric", "sheet")
 TABLES = ("leaderboard", "rows")
@@ -115,12 +115,6 @@ def _places(text: str) -> dict[str, float]:
             raise ReportError(f"x={part} is not NAME:VALUE with a value above 0, for example x=nano:1.2e9")
         found[name] = number
     return found
-
-
-def slug(text: str) -> str:
-    """A file's name of letters, digits and hyphens, whatever a generator is called."""
-    kept = "".join(c.lower() if c.isascii() and c.isalnum() else "-" for c in text)
-    return "-".join(part for part in kept.split("-") if part)[:40] or "run"
 
 
 def _slugs(runs: Sequence[Run]) -> dict[str, str]:

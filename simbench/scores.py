@@ -54,7 +54,7 @@ def csv_text(measured: Sequence[Measured]) -> str:
 
 
 def tags_text(measured: Sequence[Measured]) -> str:
-    """cases.csv: what the suite says of each case (its trial, when things hide, ...), one line for each tag."""
+    """cases.csv: what the suite says of each case (its trial, when things hide, ...), a line for each tag."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(TAG_COLUMNS)

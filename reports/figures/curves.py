@@ -1,4 +1,4 @@
-"""Curves over time: how often the answer is right by how long things were hidden, and how long it stays right."""
+"""Curves over time: how often the answer is right by the length of hiding, and how long it stays right."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 
 from reports.figures.source import Entry, Run, Skip, entries
 from reports.figures.statistics import BOOTSTRAP_FROM, bootstrap
-from reports.figures.style import COLUMN, GREY, PALE, Drawn, canvas, ordinary, series, shown
+from reports.figures.style import COLUMN, GREY, PALE, TRUTH, Drawn, canvas, ordinary, series, shown, slug
 
 BINS, PER_BIN = 5, 8
 """Most bins of the hiding time, and the fewest trials in one."""
 
-MOST_CURVES = 6
+MOST_SUBJECTS = 3
 HALF = 0.5
-TRUTH = " in truth"
 AGE_COLUMNS = (
     "name", "shown", "from_s", "to_s", "mean_s", "trials", "scenes", "share_percent", "low", "high",
 )  # fmt: skip
@@ -60,9 +59,10 @@ def age(runs: Sequence[Run], suite: str, metric: str = "hit") -> Drawn:
             _curve(axis, found, i, entry.name, hidden)
     if not rows:
         raise Skip(f"{suite}: no trial with {metric} and a hiding time")
-    _frame(axis, f"length of hiding (s), {_count(rows)} trials", f"{ordinary(metric)} (%)")
+    said = "dotted: the same in the open" if any(row[1] == "open" for row in rows) else ""
+    _frame(axis, f"length of hiding (s), {_count(rows)} trials", f"{ordinary(metric)} (%)", said)
     bands = "" if enough else f"fewer than {BOOTSTRAP_FROM} scenes: drawn without bands"
-    return Drawn(f"age-{suite}", figure, AGE_COLUMNS, tuple(rows), bands)
+    return Drawn(f"age-{slug(suite)}", figure, AGE_COLUMNS, tuple(rows), bands)
 
 
 def _seconds(tags: Mapping[str, str]) -> float | None:
@@ -75,7 +75,8 @@ def _seconds(tags: Mapping[str, str]) -> float | None:
 
 def _chosen(runs: Sequence[Run], suite: str) -> list[Entry]:
     subjects, others = entries(runs, suite)
-    return [*subjects, *(e for e in others if e.role in ("observer", "baseline"))][:MOST_CURVES]
+    best = [e for e in others if e.role == "baseline"][:1]
+    return [*subjects[:MOST_SUBJECTS], *(e for e in others if e.role == "observer"), *best]
 
 
 def _trials(
@@ -86,7 +87,7 @@ def _trials(
     tags: Mapping[str, Mapping[str, str]],
     hidden: bool,
 ) -> list[Trial]:
-    """Trials that ask for `metric`: those in which any generator of the run has it. What is not ok counts 0."""
+    """Trials that ask for `metric`: those in which any generator has it. What is not ok counts 0."""
     asked = {x.case for x in entry.run.lines if x.suite == suite and x.metric == metric and x.case}
     found = []
     for line in entry.run.lines:
@@ -131,7 +132,7 @@ def _binned(trials: Sequence[Trial], edges: np.ndarray) -> list[tuple[object, ..
 def _curve(axis: Any, rows: Sequence[tuple[Any, ...]], i: int, name: str, hidden: bool) -> None:
     look = series(i)
     x, y = [row[2] for row in rows], [row[5] for row in rows]
-    label = shown(ordinary(name), 18) + ("" if hidden else ", in the open")
+    label = shown(ordinary(name), 22) if hidden else None
     axis.plot(
         x,
         y,
@@ -144,7 +145,12 @@ def _curve(axis: Any, rows: Sequence[tuple[Any, ...]], i: int, name: str, hidden
     )
     if hidden and rows and rows[0][6] is not None:
         axis.fill_between(
-            x, [row[6] for row in rows], [row[7] for row in rows], color=look["color"], alpha=0.14, linewidth=0
+            x,
+            [row[6] for row in rows],
+            [row[7] for row in rows],
+            color=look["color"],
+            alpha=0.14,
+            linewidth=0,
         )
 
 
@@ -153,28 +159,36 @@ def _count(rows: Sequence[tuple[Any, ...]]) -> int:
     return sum(int(row[5]) for row in rows if row[0] == first and row[1] == "hidden")
 
 
-def _frame(axis: Any, x: str, y: str) -> None:
+def _frame(axis: Any, x: str, y: str, said: str = "") -> None:
+    from matplotlib.lines import Line2D
+
     axis.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     axis.axhline(100, color=PALE, linewidth=3.0, zorder=0)
     axis.set_xlabel(shown(x))
     axis.set_ylabel(shown(y))
     axis.set_ylim(-4, 104)
     # Below the axis, curves cannot run through it.
-    axis.figure.legend(loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.5)
+    handles, labels = axis.get_legend_handles_labels()
+    if said:
+        handles, labels = [*handles, Line2D([], [], linestyle=":", color=GREY)], [*labels, said]
+    axis.figure.legend(
+        handles, labels, loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.5
+    )
 
 
 def survival(runs: Sequence[Run], suite: str) -> Drawn:
     """Share of clips in which no frame has been wrong yet, over the time since things are hidden (Kaplan and
-    Meier 1958). Only clips that were drawn at random count: the worst ones say nothing about the rest."""
+    Meier 1958). Random clips were drawn from what is not among the worst: each stands for as many cases as
+    there are for it, each of the worst ones for itself. Skip with fewer than two random clips."""
     rows: list[tuple[object, ...]] = []
     figure = canvas(COLUMN, 2.35)
     axis = figure.subplots()
     few = False
     for i, run in enumerate(run for run in runs if suite in run.suites()):
         lives = _lives(run, suite)
-        if len(lives) < 2:
+        if sum(life.weight != 1 for life in lives) < 2 and not _complete(run, suite):
             continue
-        few |= len({scene for scene, _, _ in lives}) < BOOTSTRAP_FROM
+        few |= len({life.scene for life in lives}) < BOOTSTRAP_FROM
         found = _kaplan_meier(lives)
         rows += [(run.name, *row) for row in found]
         _steps(axis, found, i, f"{run.name}, {len(lives)} clips")
@@ -185,24 +199,45 @@ def survival(runs: Sequence[Run], suite: str) -> Drawn:
         )
     _frame(axis, "time since hiding (s)", "clips without a wrong frame (%)")
     bands = f"fewer than {BOOTSTRAP_FROM} scenes: drawn without a band" if few else ""
-    return Drawn(f"survival-{suite}", figure, SURVIVAL_COLUMNS, tuple(rows), bands)
+    return Drawn(f"survival-{slug(suite)}", figure, SURVIVAL_COLUMNS, tuple(rows), bands)
 
 
-def _lives(run: Run, suite: str) -> list[tuple[str, float, bool]]:
-    """(scene, seconds until the first wrong frame or the end, whether it was wrong) of each random clip."""
+@dataclass(frozen=True)
+class Life:
+    """One clip: seconds until the first wrong frame or the end, and how many cases it stands for."""
+
+    scene: str
+    seconds: float
+    wrong: bool
+    weight: float
+
+
+def _complete(run: Run, suite: str) -> bool:
+    return sum(clip["suite"] == suite for clip in run.clips) >= _cases(run, suite) > 0
+
+
+def _cases(run: Run, suite: str) -> int:
+    return len({x.case for x in run.lines if x.suite == suite and x.role == "subject" and x.case})
+
+
+def _lives(run: Run, suite: str) -> list[Life]:
+    clips = [clip for clip in run.clips if clip["suite"] == suite]
+    worst = sum(clip["why"] == "worst" for clip in clips)
+    rest = max(1, len(clips) - worst)
+    share = max(1.0, (_cases(run, suite) - worst) / rest)
     found = []
-    for clip in run.clips:
-        tags = {**clip.get("tags", {}), **run.tags.get(clip["case"], {})}
+    for clip in clips:
+        tags = {**(clip.get("tags") or {}), **run.tags.get(clip["case"], {})}
         pairs = _pairs(clip.get("trace") or {})
-        open_ = str(tags.get("hidden", True)) == "False"
-        if clip["suite"] != suite or clip["why"] != "random" or open_ or not pairs:
+        if str(tags.get("hidden", True)) == "False" or not pairs:
             continue
         fps, given = float(clip.get("fps") or 1.0), int(clip.get("given") or 0)
         start = max(float(tags.get("hide_s", given / fps)), given / fps)
         length = len(pairs[0][0])
-        wrong = [t for t in range(length) if t / fps >= start and any(_apart(a[t], b[t]) for a, b in pairs)]
-        end = wrong[0] if wrong else length
-        found.append((str(clip.get("scene", clip["case"])), max(0.0, end / fps - start), bool(wrong)))
+        wrong = [t for t in range(length) if t / fps >= start and any(_apart(*pair, t) for pair in pairs)]
+        seconds = round(max(0.0, (wrong[0] if wrong else length - 1) / fps - start), 6)
+        weight = 1.0 if clip["why"] == "worst" else share
+        found.append(Life(str(clip.get("scene", clip["case"])), seconds, bool(wrong), weight))
     return found
 
 
@@ -214,29 +249,36 @@ def _pairs(trace: Mapping[str, Sequence[Any]]) -> list[tuple[Sequence[Any], Sequ
     ]
 
 
-def _apart(a: float | None, b: float | None) -> bool:
-    return a is not None and b is not None and abs(a - b) > HALF
+def _apart(answer: Sequence[float | None], truth: Sequence[float | None], t: int) -> bool:
+    """Less than half or more than twice of what truth has, where it is about half an object at least, and in
+    truth's frames before and after too: to be one frame early or late is not wrong."""
+    a = answer[t]
+    near = [b for b in truth[max(0, t - 1) : t + 2] if b is not None]
+    if a is None or not near:
+        return False
+    return all(max(a, b) >= HALF and abs(a - b) > HALF * max(a, b) for b in near)
 
 
-def _kaplan_meier(lives: Sequence[tuple[str, float, bool]]) -> list[tuple[float, int, float, Any, Any]]:
+def _kaplan_meier(lives: Sequence[Life]) -> list[tuple[float, int, float, Any, Any]]:
     """Time, clips at risk, share surviving in percent and its band, from the start to the last event."""
-    times = sorted({0.0} | {round(t, 6) for _, t, _ in lives})
-    centre = _share(lives, times, np.ones(len(lives)))
-    scenes = sorted({scene for scene, _, _ in lives})
+    times = sorted({0.0} | {life.seconds for life in lives})
+    weights = np.array([life.weight for life in lives])
+    centre = _share(lives, times, weights)
+    scenes = sorted({life.scene for life in lives})
     low: Sequence[Any] = [None] * len(times)
     high: Sequence[Any] = [None] * len(times)
     if len(scenes) >= BOOTSTRAP_FROM:
-        place = np.array([scenes.index(scene) for scene, _, _ in lives])
+        place = np.array([scenes.index(life.scene) for life in lives])
         draws = np.random.default_rng(0).multinomial(len(scenes), np.full(len(scenes), 1 / len(scenes)), 500)
-        drawn = np.array([_share(lives, times, draw[place].astype(float)) for draw in draws])
+        drawn = np.array([_share(lives, times, weights * draw[place]) for draw in draws])
         low, high = ([float(v) for v in q] for q in np.quantile(drawn, [0.025, 0.975], axis=0))
-    risk = [sum(life[1] >= t for life in lives) for t in times]
+    risk = [sum(life.seconds >= t for life in lives) for t in times]
     return [(t, risk[k], float(centre[k]), low[k], high[k]) for k, t in enumerate(times)]
 
 
-def _share(lives: Sequence[tuple[str, float, bool]], times: Sequence[float], weights: np.ndarray) -> np.ndarray:
-    ends = np.array([round(t, 6) for _, t, _ in lives])
-    wrong = np.array([w for _, _, w in lives])
+def _share(lives: Sequence[Life], times: Sequence[float], weights: np.ndarray) -> np.ndarray:
+    ends = np.array([life.seconds for life in lives])
+    wrong = np.array([life.wrong for life in lives])
     left, out = 1.0, []
     for t in times:
         at_risk = weights[ends >= t].sum()
@@ -249,7 +291,7 @@ def _share(lives: Sequence[tuple[str, float, bool]], times: Sequence[float], wei
 def _steps(axis: Any, rows: Sequence[tuple[Any, ...]], i: int, name: str) -> None:
     look = series(i)
     x, y = [row[0] for row in rows], [row[2] for row in rows]
-    axis.plot(x, y, drawstyle="steps-post", markevery=4, label=shown(name, 30), clip_on=False, **look)
+    axis.plot(x, y, drawstyle="steps-post", label=shown(name, 40), **{**look, "marker": None})
     if rows[0][3] is not None:
         low, high = [row[3] for row in rows], [row[4] for row in rows]
         axis.fill_between(x, low, high, step="post", color=look["color"], alpha=0.14, linewidth=0)

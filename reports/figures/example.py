@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reports.aggregate import ReportError
 from reports.figures.latex import comment
@@ -24,8 +25,8 @@ HEAD = r"""\documentclass[10pt,twocolumn]{article}
 \pagestyle{empty}
 \begin{document}
 """
-COLOURS = 96
-"""Colours of the picture: flat areas and thin lines need no more, and the file stays small."""
+MARGIN = 24
+"""White around what a page holds, pixels."""
 
 
 def document(tables: Sequence[str], figures: Sequence[tuple[str, float]], command: str) -> str:
@@ -68,7 +69,7 @@ def _called(*arguments: str, work: Path) -> None:
 def _joined(pages: Sequence[Path]) -> bytes:
     from PIL import Image
 
-    pictures = [Image.open(path).convert("RGB") for path in pages]
+    pictures = [_cropped(Image.open(path).convert("RGB")) for path in pages]
     width, height = sum(p.width for p in pictures), max(p.height for p in pictures)
     whole = Image.new("RGB", (width, height), "white")
     left = 0
@@ -76,5 +77,18 @@ def _joined(pages: Sequence[Path]) -> bytes:
         whole.paste(p, (left, 0))
         left += p.width
     buffer = io.BytesIO()
-    whole.quantize(COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    whole.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        buffer, "PNG", optimize=True
+    )
     return buffer.getvalue()
+
+
+def _cropped(page: Any) -> Any:
+    """A page without its empty margins."""
+    from PIL import Image, ImageChops
+
+    box = ImageChops.difference(page, Image.new("RGB", page.size, "white")).getbbox() or (0, 0, *page.size)
+    size = (box[2] - box[0] + 2 * MARGIN, box[3] - box[1] + 2 * MARGIN)
+    whole = Image.new("RGB", size, "white")
+    whole.paste(page.crop(box), (MARGIN, MARGIN))
+    return whole

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import ReportError
-from reports.figures.style import BLACK, BLUE, COLUMN, PAGE, VERMILLION, Drawn, canvas, ordinary, shown
+from reports.figures.style import BLACK, BLUE, COLUMN, PAGE, PALE, VERMILLION, Drawn, canvas, ordinary, shown
 
 CELL = 0.178
 """Height of one row, inches."""
@@ -37,9 +37,8 @@ def read_ladder(path: Path) -> Mapping[str, Any]:
 
 def title(head: Mapping[str, Any]) -> str:
     """What one ladder stands on."""
-    return (
-        f"{head['suite']}@{head['version']}, {head['setting']}, {head['scenes']} scenes of seed {head['seed']}"
-    )
+    scenes = f"{head['scenes']} scenes of seed {head['seed']}"
+    return f"{head['suite']}@{head['version']}, {head['setting']}, {scenes}"
 
 
 def matrix(ladders: Sequence[Mapping[str, Any]]) -> Drawn | None:
@@ -90,7 +89,7 @@ def _shade(score: float) -> Any:
     """Vermillion below zero, white at zero, blue above: the deeper the farther from zero."""
     from matplotlib.colors import to_rgb
 
-    share = min(1.0, abs(score) / 100) * 0.8
+    share = min(1.0, abs(score) / 100) * 0.85
     ink = to_rgb(BLUE if score > 0 else VERMILLION)
     return tuple(1 - share * (1 - c) for c in ink)
 
@@ -99,13 +98,13 @@ def _cell(axis: Any, x: float, y: float, score: float, lines: tuple[str, ...], h
     from matplotlib.patches import Rectangle
 
     axis.add_patch(
-        Rectangle((x, y), 1, 1, facecolor=_shade(score), edgecolor="#FFFFFF", linewidth=1.0, gid="cell")
+        Rectangle((x, y), 1, 1, facecolor=_shade(score), edgecolor=PALE, linewidth=0.6, gid="cell")
     )
     if not holds:
         axis.add_patch(
             Rectangle((x + 0.04, y + 0.06), 0.92, 0.88, fill=False, edgecolor=BLACK, linewidth=1.4, zorder=3)
         )
-    ink = "#FFFFFF" if abs(score) > 75 else BLACK
+    ink = "#FFFFFF" if abs(score) > 85 else BLACK
     for i, text in enumerate(lines):
         at = y + (i + 0.5) / len(lines) + (0.03 if len(lines) > 1 and i == 0 else 0.0)
         axis.text(x + 0.5, at, text, ha="center", va="center", color=ink, fontsize=8, clip_on=True)
@@ -116,8 +115,8 @@ def _score(value: float) -> str:
 
 
 def _bare(axis: Any, columns: int, rows: int) -> None:
-    axis.set_xlim(0, columns)
-    axis.set_ylim(rows, 0)
+    axis.set_xlim(-0.02, columns + 0.02)
+    axis.set_ylim(rows + 0.05, -0.05)
     axis.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     axis.spines[:].set_visible(False)
 
@@ -141,7 +140,7 @@ def _draw_cheats(
         axis.text(len(ladders) + 0.35, y + 0.5, said, ha="center", va="center", fontsize=8)
     axis.text(len(ladders) + 0.35, -0.25, "bound", ha="center", va="bottom", fontsize=8)
     _bare(axis, len(ladders) + 1, len(names))
-    axis.set_xlim(0, len(ladders) + 0.7)
+    axis.set_xlim(-0.02, len(ladders) + 0.7)
     axis.set_yticks([y + 0.5 for y in range(len(names))], [shown(ordinary(n), 20) for n in names])
     heads = [x["head"] for x in ladders]
     axis.set_xticks([x + 0.5 for x in range(len(heads))], [_column(h) for h in heads])
@@ -150,8 +149,9 @@ def _draw_cheats(
 
 
 def _column(head: Mapping[str, Any]) -> str:
-    size, *rest = str(head["setting"]).split(" ")
-    return shown(f"{head['suite']}\n{size}") if rest else shown(str(head["suite"]))
+    """The suite and, below it, the size: the whole setting stands in the CSV."""
+    size = str(head["setting"]).split(" ")[0].split("@")[0]
+    return "\n".join(shown(part, 14) for part in (str(head["suite"]), size))
 
 
 def _draw_damage(
@@ -165,8 +165,8 @@ def _draw_damage(
             rows.append((*place, row["score"], row["error"], None, int(row["holds"])))
     most = max(len(levels) for levels in kinds.values())
     _bare(axis, most, len(kinds))
-    labels = [shown(f"{ordinary(kind)}\n({levels[0]['unit']})") for kind, levels in kinds.items()]
+    labels = [f"{shown(ordinary(kind))}\n({shown(levels[0]['unit'])})" for kind, levels in kinds.items()]
     axis.set_yticks([y + 0.5 for y in range(len(kinds))], labels)
-    axis.set_xticks([0.5, most - 0.5], ["none", "most"])
+    axis.set_xticks([0.5, most - 0.5], ["\nnone", "\nstrongest"])
     axis.set_title("damage: S by strength", loc="left")
     return rows

@@ -64,10 +64,11 @@ ACCENTS = {
     "\u0327": r"\c",
 }
 GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
-    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho",
-    "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Δ": "Delta",
-    "Σ": "Sigma", "Ω": "Omega", "Φ": "Phi", "Π": "Pi", "Λ": "Lambda", "Θ": "Theta", "Γ": "Gamma",
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi",
+    "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi",
+    "ω": "omega", "Δ": "Delta", "Σ": "Sigma", "Ω": "Omega", "Φ": "Phi", "Π": "Pi", "Λ": "Lambda",
+    "Θ": "Theta", "Γ": "Gamma",
 }  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def table(
         rf"\caption{{{caption}}}",
         rf"\label{{{label}}}",
         r"\footnotesize",
-        r"\setlength{\tabcolsep}{4pt}",
+        r"\setlength{\tabcolsep}{3.5pt}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *(f"{head} \\\\" for head in heads),

@@ -1,4 +1,4 @@
-"""Scores over the work that a model does, with intervals: one panel for each kind of measure that the runs have."""
+"""Scores over the work that a model does, with intervals: one panel for each kind of measure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
 FLOPS = ("flops", "model_flops", "flops_per_video")
 PARAMETERS = ("parameters", "params", "parameter_count")
 FIT_FROM, MOST_TICKS = 3, 4
-COLUMNS = ("panel", "suite", "metric", "name", "x", "value", "low", "high", "scenes", "fit")
+COLUMNS = (
+    "panel", "suite", "metric", "name", "x", "value", "low", "high", "scenes", "fit", "slope_per_decade",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def positions(runs: Sequence[Run], given: Mapping[str, float]) -> tuple[dict[str
 
 
 def _recorded(run: Run, keys: Sequence[str]) -> float | None:
-    for part in (run.record, run.record.get("identity"), run.record.get("runtime")):
+    parts: list[Any] = [run.record, run.record.get("identity"), run.record.get("runtime")]
+    for part in parts:
         for key in keys if isinstance(part, dict) else ():
             value = part.get(key)
             if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
@@ -72,15 +75,14 @@ def _recorded(run: Run, keys: Sequence[str]) -> float | None:
 def points(runs: Sequence[Run], at: Mapping[str, float]) -> list[Point]:
     """Every run that has a place, in every panel that it has a number for."""
     found = []
+    rows = [(run, suite, run.subject(suite)) for run in runs if run.name in at for suite in run.suites()]
     for title, metrics in PANELS:
-        for run in runs:
-            for suite in run.suites():
-                row = run.subject(suite)
-                for metric in metrics if row is not None and run.name in at else ():
-                    value = row["metrics"].get(metric) if row is not None else None
-                    if value is not None:
-                        numbers = (value["mean"], value["low"], value["high"], value["scenes"])
-                        found.append(Point(title, suite, metric, run.name, at[run.name], *numbers))
+        for run, suite, row in rows:
+            for metric in metrics:
+                value = None if row is None else row["metrics"].get(metric)
+                if value is not None:
+                    numbers = (value["mean"], value["low"], value["high"], value["scenes"])
+                    found.append(Point(title, suite, metric, run.name, at[run.name], *numbers))
     return found
 
 
@@ -121,7 +123,7 @@ def _panel(
     axis: Any, title: str, found: Sequence[Point], looks: Mapping[str, Mapping[str, Any]], label: str
 ) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    keys = _keys(found)
+    keys, slope = _keys(found), ""
     for key in keys:
         part = sorted((p for p in found if (p.suite, p.metric) == key), key=lambda p: p.x)
         line = fitted([p.x for p in part], [p.value for p in part])
@@ -131,15 +133,15 @@ def _panel(
             axis.errorbar([p.x], [p.value], yerr=half, linestyle="none", elinewidth=0.9, **_dot(look))
             at = None if line is None else line[0] + line[1] * math.log10(p.x)
             place = (title, p.suite, p.metric, p.name, p.x)
-            rows.append((*place, p.value, p.low, p.high, p.scenes, at))
+            rows.append((*place, p.value, p.low, p.high, p.scenes, at, None if line is None else line[1]))
         if line is not None:
             x = [part[0].x, part[-1].x]
             y = [line[0] + line[1] * math.log10(v) for v in x]
             axis.plot(x, y, color=look["color"], linestyle=look["linestyle"], linewidth=0.9)
-            said = f"{line[1]:+.1f} per decade".replace("-", "−")
-            axis.text(0.98, 0.03 + 0.1 * keys.index(key), said, transform=axis.transAxes, ha="right", fontsize=8)
+            if len(keys) == 1:
+                slope = f", {line[1]:+.2g} per decade".replace("-", "−")
     _scale(axis, found)
-    axis.set_title(shown(title))
+    axis.set_title(shown(title + slope))
     axis.set_xlabel(shown(label))
     return rows
 
@@ -169,7 +171,7 @@ def _scale(axis: Any, found: Sequence[Point]) -> None:
 
 
 def ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round places between two ends and how they are written: powers of ten, with 2 and 5 where those are few."""
+    """Round places between two ends and how they are written: powers of ten, and 2 and 5 where few."""
     found: list[tuple[float, str]] = []
     for steps in ((1,), (1, 2, 5), tuple(range(1, 10))):
         found = [
@@ -197,5 +199,7 @@ def _looks(found: Sequence[Point]) -> dict[str, dict[str, Any]]:
 def _legend(figure: Any, looks: Mapping[str, Mapping[str, Any]]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], linestyle="none", label=shown(k, 30), **_dot(look)) for k, look in looks.items()]
+    handles = [
+        Line2D([], [], linestyle="none", label=shown(name, 30), **_dot(look)) for name, look in looks.items()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.5, handletextpad=0.3)

@@ -1,4 +1,4 @@
-"""The runs that a paper's figures are made from: read once, checked, and refused where they do not compare."""
+"""The runs that a paper is made from: read once, checked, and refused where they do not compare."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Run:
         """metric -> scene -> value of a generator's aggregates."""
         found: dict[str, dict[str, float]] = {}
         for line in self.lines:
-            if (line.suite, line.role, line.generator, line.case) == (suite, role, generator, ""):
-                if line.value is not None:
-                    found.setdefault(line.metric, {})[line.scene] = line.value
+            mine = (line.suite, line.role, line.generator, line.case) == (suite, role, generator, "")
+            if mine and line.value is not None:
+                found.setdefault(line.metric, {})[line.scene] = line.value
         return found
 
 
@@ -156,9 +156,7 @@ def read_runs(folders: Sequence[str], names: Sequence[str] = ()) -> list[Run]:
     do not compare."""
     if names and len(names) != len(folders):
         raise ReportError(f"names= has {len(names)} names for {len(folders)} runs; give one each")
-    runs = [
-        read_run(Path(folder), names[i].strip() if names else None) for i, folder in enumerate(folders)
-    ]
+    runs = [read_run(Path(folder), names[i].strip() if names else None) for i, folder in enumerate(folders)]
     seen = [run.name for run in runs]
     for name in seen:
         if seen.count(name) > 1:
@@ -227,10 +225,13 @@ def entries(runs: Sequence[Run], suite: str) -> tuple[list[Entry], list[Entry]]:
         for row in run.rows
         if row["suite"] == suite and row["role"] == "subject"
     ]
+    known = {(e.row["generator"], e.row["score"]) for e in subjects}
     others: dict[tuple[str, str], Entry] = {}
     for run in asked:
         for row in run.rows:
-            if row["suite"] == suite and row["role"] != "subject":
+            # A baseline that is also asked as a subject would stand there twice.
+            again = row["role"] == "subject" or (row["generator"], row["score"]) in known
+            if row["suite"] == suite and not again:
                 key = (row["role"], row["generator"])
                 others.setdefault(key, Entry(row["generator"], row["role"], row, run))
 

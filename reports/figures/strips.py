@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.aggregate import ReportError
 from reports.figures.source import Run, Skip
-from reports.figures.style import PAGE, Drawn, canvas, ordinary, series, shown
+from reports.figures.style import BLACK, PAGE, TRUTH, Drawn, canvas, ordinary, series, shown
 
 MOST_CLIPS = 3
 LEFT = 0.62
@@ -26,7 +26,7 @@ def strips(run: Run, suite: str, name: str) -> Drawn:
     clips = _chosen([clip for clip in run.clips if clip["suite"] == suite])
     if not clips:
         raise Skip(f"{run.folder} drew no clips of {suite}; run with clips=2 or more")
-    pictures = [_picture(run.folder / "clips" / f"{clip['name']}.png") for clip in clips]
+    pictures = [_picture(run.folder / "clips" / f"{clip['name']}.png", clip) for clip in clips]
     traced = [bool(_traces(clip)) for clip in clips]
     heights = []
     for picture, has in zip(pictures, traced, strict=True):
@@ -55,14 +55,23 @@ def _chosen(clips: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [*worst, *rest][:MOST_CLIPS]
 
 
-def _picture(path: Path) -> np.ndarray:
+def _picture(path: Path, clip: Mapping[str, Any]) -> np.ndarray:
+    """The strip, its gaps made white."""
     from matplotlib.image import imread
 
     try:
         found = np.asarray(imread(path))[..., :3]
     except (OSError, ValueError, SyntaxError) as error:
         raise ReportError(f"{path} cannot be read: {error}") from error
-    return found if found.dtype == np.uint8 else np.rint(found * 255).astype(np.uint8)
+    found = (found if found.dtype == np.uint8 else np.rint(found * 255).astype(np.uint8)).copy()
+    columns = len(picks_of(clip, int(clip.get("frames") or 9)))
+    for size, count, across in ((found.shape[1], columns, True), (found.shape[0], 2, False)):
+        if size % count == 0 and size // count > PADDING:
+            step = size // count
+            for i in range(count):
+                gap = slice((i + 1) * step - PADDING, (i + 1) * step)
+                found[(slice(None), gap) if across else (gap,)] = 255
+    return found
 
 
 def _traces(clip: Mapping[str, Any]) -> dict[str, list[float | None]]:
@@ -83,9 +92,7 @@ def picks_of(clip: Mapping[str, Any], frames: int) -> list[int]:
 
 def _draw_strip(axis: Any, clip: Mapping[str, Any], picture: np.ndarray, name: str) -> None:
     height, width = picture.shape[:2]
-    axis.imshow(
-        picture[:-PADDING, :-PADDING], interpolation="nearest", aspect="auto", extent=(0, width, height, 0)
-    )
+    axis.imshow(picture, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
     axis.set_yticks([height * 0.25, height * 0.75], ["truth", shown(ordinary(name), 12)])
     axis.set_xticks([])
     axis.tick_params(length=0)
@@ -112,8 +119,7 @@ def _draw_traces(axis: Any, clip: Mapping[str, Any]) -> list[tuple[object, ...]]
         if _beyond(values):
             right = axis.twinx() if right is None else right
             on = right
-        # The line above the frames of the truth is black: it is no answer.
-        look = {**series(i), "markersize": 2.6, "linewidth": 1.0}
+        look = _look(name, i)
         on.plot(np.interp(frames, picks, range(len(picks))) + 0.5, numbers, clip_on=False, **look)
         rows += [
             (clip["name"], clip["case"], clip["why"], name, t, t / fps, v)
@@ -128,6 +134,13 @@ def _draw_traces(axis: Any, clip: Mapping[str, Any]) -> list[tuple[object, ...]]
     return rows
 
 
+def _look(name: str, i: int) -> dict[str, Any]:
+    """Truth is a black dashed line: it is no answer."""
+    if name.endswith(TRUTH):
+        return {"color": BLACK, "marker": "", "linestyle": "--", "linewidth": 1.0}
+    return {**series(i), "linestyle": "-", "markersize": 2.6, "linewidth": 1.0}
+
+
 def _beyond(values: Sequence[float | None]) -> bool:
     """Whether a trace leaves 0 to 1 and needs an axis of its own."""
     return any(v is not None and not -0.001 <= v <= 1.001 for v in values)
@@ -138,8 +151,5 @@ def _legend(figure: Any, names: Sequence[str]) -> None:
 
     keys = list(dict.fromkeys(names))
     if keys:
-        handles = [
-            Line2D([], [], label=shown(ordinary(k), 40), **{**series(i), "markersize": 2.6, "linewidth": 1.0})
-            for i, k in enumerate(keys)
-        ]
+        handles = [Line2D([], [], label=shown(ordinary(k), 40), **_look(k, i)) for i, k in enumerate(keys)]
         figure.legend(handles=handles, loc="outside lower center", ncols=5, columnspacing=1.5)

@@ -1,4 +1,4 @@
-"""One look for all figures: column widths, type that stays type, Okabe-Ito colours with markers and dashes."""
+"""One look for all figures: column widths, type that stays type, colours with markers and dashes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ BLACK, GREY, PALE = "#000000", "#7F7F7F", "#E4E4E4"
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, YELLOW = "#E69F00", "#56B4E9", "#F0E442"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
-"""Okabe and Ito (2008) without the yellow, which is too pale for a line: told apart with every colour vision."""
+"""Okabe and Ito (2008) without yellow, too pale for a line: told apart with every colour vision."""
+
+TRUTH = " in truth"
+"""How the trace of the truth is called beside that of an answer."""
 
 NEUTRAL = (BLACK, GREY, PALE, "#FFFFFF", "#444444")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -83,7 +86,8 @@ def style() -> Iterator[None]:
         raise ReportError(
             "figures need matplotlib, which is not installed: pip install -e '.[paper]', or only=tables"
         ) from error
-    with matplotlib.rc_context(rc={**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+    look: dict[Any, Any] = {**matplotlib.rcParamsDefault, **RC, "backend": "agg"}
+    with matplotlib.rc_context(rc=look):
         yield
 
 
@@ -122,3 +126,9 @@ def shown(text: str, most: int = 0) -> str:
 def ordinary(text: str) -> str:
     """`hiding_cost` as words."""
     return text.replace("_", " ")
+
+
+def slug(text: str) -> str:
+    """A file's name of letters, digits and hyphens, whatever a generator is called."""
+    kept = "".join(c.lower() if c.isascii() and c.isalnum() else "-" for c in text)
+    return "-".join(part for part in kept.split("-") if part)[:40] or "run"

@@ -9,6 +9,7 @@ from reports.figures.latex import escaped, number, plain, table
 from reports.figures.output import csv_text
 from reports.figures.source import Entry, Run, Skip, entries
 from reports.figures.statistics import best
+from reports.figures.style import slug
 
 UP = frozenset({"S", "S_graded", "S_open", "hit", "hit_open", "idf1", "aj"})
 DOWN = frozenset(
@@ -37,7 +38,7 @@ def leaderboard(runs: Sequence[Run], suite: str, command: str) -> Table:
     if len(subjects) < 2:
         raise Skip(f"{len(subjects)} run answers {suite}; a leaderboard needs two or more: run=A,B")
     anchors = [e for e in others if e.role != "cheat"]
-    return _table(f"leaderboard-{suite}", suite, subjects, anchors, BESIDE[:2], command, True)
+    return _table(f"leaderboard-{slug(suite)}", suite, subjects, anchors, BESIDE[:1], command, True)
 
 
 def rows(run: Run, suite: str, name: str, command: str) -> Table:
@@ -107,7 +108,7 @@ def _arrow(metric: str) -> str:
 def _head(metrics: Sequence[str]) -> str:
     names = [rf"\multicolumn{{2}}{{c}}{{{escaped(m.replace('_', ' '))}{_arrow(m)}}}" for m in metrics]
     score = rf"\multicolumn{{2}}{{c}}{{S{_arrow('S')}}}"
-    return " & ".join(["", score, r"\multicolumn{2}{c}{95\,\% CI}", *names, r"ok\,/\,planned"])
+    return " & ".join(["", score, r"\multicolumn{2}{c}{95\,\% CI}", *names, "ok"])
 
 
 def _row(
@@ -126,7 +127,7 @@ def _row(
         found = row["metrics"].get(metric)
         value = None if found is None else found["mean"]
         cells.append(number(value, digits[metric], subject and entry.name in bold[metric]))
-    cells.append(f"{row['ok']}\\,/\\,{row['planned']}")
+    cells.append(str(row["ok"]))
     return " & ".join(cells)
 
 
@@ -136,13 +137,11 @@ def _caption(
     first = every[0].row
     scenes = max(e.row["scenes"] for e in every)
     planned = sorted({e.row["planned"] for e in every})
-    videos = (
-        str(planned[0]) if planned[0] == planned[-1] else rf"{planned[0]}\textendash{{}}{planned[-1]}"
-    )
+    videos = str(planned[0]) if planned[0] == planned[-1] else rf"{planned[0]}\textendash{{}}{planned[-1]}"
     said = [
         f"{escaped(suite)}, version {first['version']}, {escaped(first['setting'])}:"
         " the score S runs from 0 (zero by construction) to 100 (oracle).",
-        rf"\(n = {scenes}\) scenes are the unit of replication, {videos} videos per row;"
+        rf"\(n = {scenes}\) scenes are the unit of replication; of {videos} videos per row, `ok' were read;"
         r" 95\,\% Student t intervals over scenes. What is missing, invalid or failed counts as zero.",
     ]
     if judged and any(bold.values()):
@@ -172,5 +171,3 @@ def _csv(every: Sequence[Entry], metrics: Sequence[str], bold: Mapping[str, set[
         counts = [e.row[k] for k in ("score", "low", "high", "scenes", "ok", "planned", "bound")]
         found.append([e.name, e.role, *counts, *values, *marks])
     return csv_text(columns, found)
-
-
