@@ -16,7 +16,9 @@ from reports.figures.style import COLUMN, GREY, PALE, TRUTH, Drawn, canvas, ordi
 BINS, PER_BIN = 5, 8
 """Most bins of the hiding time, and the fewest trials in one."""
 
-MOST_SUBJECTS = 3
+MOST_SUBJECTS = 4
+HEIGHT, LINE = 1.95, 0.165
+"""Inches of a figure without its legend, and of one line of that."""
 HALF = 0.5
 AGE_COLUMNS = (
     "name", "shown", "from_s", "to_s", "mean_s", "trials", "scenes", "share_percent", "low", "high",
@@ -44,7 +46,7 @@ def age(runs: Sequence[Run], suite: str, metric: str = "hit") -> Drawn:
     chosen = _chosen(runs, suite)
     edges: np.ndarray | None = None
     rows: list[tuple[object, ...]] = []
-    figure = canvas(COLUMN, 2.35)
+    figure = canvas(COLUMN, HEIGHT)
     axis = figure.subplots()
     enough = True
     for i, entry in enumerate(chosen):
@@ -62,6 +64,9 @@ def age(runs: Sequence[Run], suite: str, metric: str = "hit") -> Drawn:
     said = "dotted: the same in the open" if any(row[1] == "open" for row in rows) else ""
     _frame(axis, f"length of hiding (s), {_count(rows)} trials", f"{ordinary(metric)} (%)", said)
     bands = "" if enough else f"fewer than {BOOTSTRAP_FROM} scenes: drawn without bands"
+    left = len(entries(runs, suite)[0]) - MOST_SUBJECTS
+    if left > 0:
+        bands += f"{'; ' if bands else ''}{left} models beyond the first {MOST_SUBJECTS} are left out"
     return Drawn(f"age-{slug(suite)}", figure, AGE_COLUMNS, tuple(rows), bands)
 
 
@@ -171,6 +176,7 @@ def _frame(axis: Any, x: str, y: str, said: str = "") -> None:
     handles, labels = axis.get_legend_handles_labels()
     if said:
         handles, labels = [*handles, Line2D([], [], linestyle=":", color=GREY)], [*labels, said]
+    axis.figure.set_figheight(HEIGHT + LINE * -(-len(labels) // 2))
     axis.figure.legend(
         handles, labels, loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.5
     )
@@ -181,7 +187,7 @@ def survival(runs: Sequence[Run], suite: str) -> Drawn:
     Meier 1958). Random clips were drawn from what is not among the worst: each stands for as many cases as
     there are for it, each of the worst ones for itself. Skip with fewer than two random clips."""
     rows: list[tuple[object, ...]] = []
-    figure = canvas(COLUMN, 2.35)
+    figure = canvas(COLUMN, HEIGHT)
     axis = figure.subplots()
     few = False
     for i, run in enumerate(run for run in runs if suite in run.suites()):
@@ -197,7 +203,7 @@ def survival(runs: Sequence[Run], suite: str) -> Drawn:
             f"{suite}: fewer than two random clips with a trace and its truth in clips.json;"
             " run with clips=32 or more"
         )
-    _frame(axis, "time since hiding (s)", "clips without a wrong frame (%)")
+    _frame(axis, "time since hiding (s)", "no wrong frame yet (%)")
     bands = f"fewer than {BOOTSTRAP_FROM} scenes: drawn without a band" if few else ""
     return Drawn(f"survival-{slug(suite)}", figure, SURVIVAL_COLUMNS, tuple(rows), bands)
 

@@ -45,7 +45,7 @@ def _figure(name: str, environment: str) -> str:
     )
 
 
-def sheet(folder: Path, picture: Path, dpi: int = 110) -> None:
+def sheet(folder: Path, picture: Path, dpi: int = 130) -> None:
     """Compile example.tex of `folder` and lay its pages side by side in a PNG. ReportError without LaTeX."""
     for tool in ("pdflatex", "pdftoppm"):
         if shutil.which(tool) is None:
@@ -77,7 +77,7 @@ def _joined(pages: Sequence[Path]) -> bytes:
         whole.paste(p, (left, 0))
         left += p.width
     buffer = io.BytesIO()
-    whole.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+    whole.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(
         buffer, "PNG", optimize=True
     )
     return buffer.getvalue()

@@ -73,12 +73,19 @@ GREEK = {
 
 
 def escaped(text: str, most: int = 0) -> str:
-    """`text` as LaTeX, on one line and plain ASCII. Cut at `most` letters, with dots."""
+    """`text` as LaTeX, on one line and plain ASCII. Cut at `most` printed letters, with dots."""
     flat = "".join(c if c.isprintable() else " " for c in text)
-    if most and len(flat) > most:
-        flat = flat[: most - 1] + "…"
+    if most and sum(_printed(c) for c in flat) > most:
+        while sum(_printed(c) for c in flat) > most - 1:
+            flat = flat[:-1]
+        flat += "…"
     # Two hyphens would print as one dash; a bracket or star that starts a row would be eaten by its `\\`.
     return "".join(_letter(c) for c in flat).replace("--", "-{}-").replace("--", "-{}-")
+
+
+def _printed(c: str) -> int:
+    """A letter that LaTeX lacks prints as its code point."""
+    return len(f"[U+{ord(c):04X}]") if "U+" in _letter(c) else 1
 
 
 def _letter(c: str) -> str:

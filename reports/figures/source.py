@@ -89,9 +89,14 @@ def _rows(path: Path) -> list[Mapping[str, Any]]:
 
 def _lines(path: Path) -> list[Line]:
     try:
-        return read_scores(path)
+        lines = read_scores(path)
     except (UnicodeDecodeError, csv.Error) as error:
         raise ReportError(f"{path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 2):
+        # A line that ends early leaves its last columns out.
+        if not isinstance(line.reason, str):
+            raise ReportError(f"{path}:{number} is cut off; run the same command again")
+    return lines
 
 
 def _whole(path: Path, rows: Sequence[Mapping[str, Any]], lines: Sequence[Line]) -> None:

@@ -13,8 +13,8 @@ from reports.figures.source import Run, Skip
 from reports.figures.style import BLACK, PAGE, TRUTH, Drawn, canvas, ordinary, series, shown
 
 MOST_CLIPS = 3
-LEFT = 0.62
-"""Inches for the names of the rows."""
+LEFT, TALLEST = 0.62, 8.0
+"""Inches for the names of the rows, and of all strips together."""
 
 COLUMNS = ("clip", "case", "why", "trace", "frame", "time_s", "value")
 PADDING = 2
@@ -27,26 +27,37 @@ def strips(run: Run, suite: str, name: str) -> Drawn:
     if not clips:
         raise Skip(f"{run.folder} drew no clips of {suite}; run with clips=2 or more")
     pictures = [_picture(run.folder / "clips" / f"{clip['name']}.png", clip) for clip in clips]
+    # Portrait clips are tall: the last one stays, since it is the random one.
+    while len(clips) > 1 and sum(sum(_heights(c, p)) for c, p in zip(clips, pictures, strict=True)) > TALLEST:
+        del clips[-2], pictures[-2]
     traced = [bool(_traces(clip)) for clip in clips]
-    heights = []
-    for picture, has in zip(pictures, traced, strict=True):
-        heights += [(PAGE - LEFT) * picture.shape[0] / picture.shape[1] + 0.2, *([0.82] if has else [])]
+    heights = [h for clip, picture in zip(clips, pictures, strict=True) for h in _heights(clip, picture)]
     figure = canvas(PAGE, sum(heights) + 0.28)
     axes = iter(figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False).ravel())
     rows: list[tuple[object, ...]] = []
+    # One scale for all clips: a trace that leaves 0 to 1 in one of them has the axis to the right in each.
+    right = {k for clip in clips for k, values in _traces(clip).items() if _beyond(values)}
+    beyond = [v for clip in clips for k in right for v in _traces(clip).get(k, []) if v is not None]
+    top = max(beyond, default=1.0)
     for clip, picture, has in zip(clips, pictures, traced, strict=True):
         _draw_strip(next(axes), clip, picture, run.name)
         if has:
-            rows += _draw_traces(next(axes), clip)
+            axis = next(axes)
+            rows += _draw_traces(axis, clip, right, top)
         else:
             rows.append((clip["name"], clip["case"], clip["why"], None, None, None, None))
-    axis = figure.axes[-1]
     if any(traced):
         axis.set_xlabel("time of the frame above (s)")
     _legend(figure, [k for clip in clips for k in _traces(clip)])
     bare = [clip["name"] for clip, has in zip(clips, traced, strict=True) if not has]
     note = f"no numbers by frame for {', '.join(bare)}: the strip stands alone" if bare else ""
     return Drawn(name, figure, COLUMNS, tuple(rows), note)
+
+
+def _heights(clip: Mapping[str, Any], picture: np.ndarray) -> list[float]:
+    """Inches of a strip and of the curves below it, if there are any."""
+    strip = (PAGE - LEFT) * picture.shape[0] / picture.shape[1] + 0.2
+    return [strip, 0.82] if _traces(clip) else [strip]
 
 
 def _chosen(clips: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -104,7 +115,9 @@ def _draw_strip(axis: Any, clip: Mapping[str, Any], picture: np.ndarray, name: s
     axis.set_title(shown(", ".join(said), 100), loc="left", pad=2.5)
 
 
-def _draw_traces(axis: Any, clip: Mapping[str, Any]) -> list[tuple[object, ...]]:
+def _draw_traces(
+    axis: Any, clip: Mapping[str, Any], beyond: set[str], top: float
+) -> list[tuple[object, ...]]:
     """Every trace over the frames, stretched so that each pick lies under its picture."""
     traces = _traces(clip)
     fps = float(clip.get("fps") or 1.0)
@@ -116,7 +129,7 @@ def _draw_traces(axis: Any, clip: Mapping[str, Any]) -> list[tuple[object, ...]]
         numbers = [np.nan if v is None else float(v) for v in values]
         frames = list(range(len(values)))
         on = axis
-        if _beyond(values):
+        if name in beyond:
             right = axis.twinx() if right is None else right
             on = right
         look = _look(name, i)
@@ -129,7 +142,8 @@ def _draw_traces(axis: Any, clip: Mapping[str, Any]) -> list[tuple[object, ...]]
     axis.set_xticks([k + 0.5 for k in range(len(picks))], [f"{t / fps:.2f}" for t in picks])
     axis.set_ylim(-0.06, 1.06)
     if right is not None:
-        right.set_ylim(bottom=0)
+        right.set_ylim(-0.06 * top, 1.06 * top)
+        right.set_ylabel(shown(ordinary(", ".join(sorted(beyond)))))
         right.spines["right"].set_visible(True)
     return rows
 

@@ -19,7 +19,7 @@ DOWN = frozenset(
 BESIDE = ("S_graded", "S_open", "hiding_cost", "hit", "alarm", "idf1")
 """Metrics beside the score, in this order where a suite has them."""
 
-MOST_ROWS, MOST_NAME = 40, 28
+MOST_ROWS, NARROW_NAME, WIDE_NAME = 40, 17, 26
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ def _table(
     metrics = [m for m in wanted if any(m in e.row["metrics"] for e in every)]
     bold = {m: _best(suite, subjects, m) if judged else set() for m in ("S", *metrics)}
     digits = {m: _digits(every, m) for m in metrics}
-    groups = [[_row(e, metrics, digits, bold) for e in part] for part in _parts(subjects, others)]
+    groups = [
+        [_row(e, metrics, digits, bold, NARROW_NAME if judged else WIDE_NAME) for e in part]
+        for part in _parts(subjects, others)
+    ]
     note = f"{left} rows beyond the first {MOST_ROWS} are left out" if left else ""
     tex = table(
         "l r@{.}l r@{\\,}r" + " r@{.}l" * len(metrics) + " r",
@@ -112,12 +115,12 @@ def _head(metrics: Sequence[str]) -> str:
 
 
 def _row(
-    entry: Entry, metrics: Sequence[str], digits: Mapping[str, int], bold: Mapping[str, set[str]]
+    entry: Entry, metrics: Sequence[str], digits: Mapping[str, int], bold: Mapping[str, set[str]], most: int
 ) -> str:
     row = entry.row
     subject = entry.role == "subject"
     bound = "" if row["bound"] is None else rf" (\(\le\){plain(float(row['bound']), 0)})"
-    cells = [escaped(entry.name, MOST_NAME) + bound]
+    cells = [escaped(entry.name, most) + bound]
     cells.append(number(row["score"], 1, subject and entry.name in bold["S"]))
     if row["low"] is None:
         cells.append(r"\multicolumn{2}{c}{--}")
