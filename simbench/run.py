@@ -20,7 +20,7 @@ from simbench.keys import generator_identity, sha, suite_identity
 from simbench.plan import PlannedScene, Shard, plan_suite
 from simbench.progress import duration, progress
 from simbench.score import Anchors, SceneScore, ScoreTask, Subject, score
-from simbench.scores import Measured, csv_text
+from simbench.scores import Measured, csv_text, tags_text
 from simbench.store import Store
 from simbench.summary import summary, summary_text
 
@@ -278,6 +278,7 @@ def _write(request: Request, results: Results) -> None:
     from simbench.provenance import provenance
 
     write_text(request.out / "scores.csv", csv_text(results.measured))
+    write_text(request.out / "cases.csv", tags_text(results.measured))
     found = summary(results.measured, {request.name: results.exposure})
     write_text(request.out / "summary.json", summary_text(found))
     record = {

@@ -26,6 +26,7 @@ COLUMNS = (
     "suite", "version", "setting", "given", "generator", "role", "scene", "case", "world_seed", "sample",
     "metric", "value", "status", "reason",
 )  # fmt: skip
+TAG_COLUMNS = ("suite", "scene", "case", "tag", "value")
 ROLES = ("subject", "oracle", "observer", "baseline", "cheat")
 ONE_LINE = 300
 
@@ -49,6 +50,20 @@ def csv_text(measured: Sequence[Measured]) -> str:
     for part in measured:
         writer.writerows(case_lines(part))
         writer.writerows(scene_lines(part))
+    return text.getvalue()
+
+
+def tags_text(measured: Sequence[Measured]) -> str:
+    """cases.csv: what the suite says of each case (its trial, when things hide, ...), a line for each tag."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(TAG_COLUMNS)
+    for part in measured:
+        for scene in part.scenes:
+            for case in scene.cases:
+                for tag, value in sorted(case.tags.items()):
+                    shown = repr(value) if isinstance(value, float) else str(value)
+                    writer.writerow((part.suite.name, scene.scene, case.id, tag, shown))
     return text.getvalue()
 
 

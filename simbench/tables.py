@@ -23,7 +23,7 @@ NEEDS_PANDAS = "to_pandas() needs pandas, which is not installed: pip install pa
 @dataclass(frozen=True)
 class Clip:
     """One case that the run drew. `strip` is a PNG: frames of the truth above, of the generator below;
-    `video` is an animated WebP: truth left, generator right. `distance` is how far its measures are from the
+    `video` is WebM (VP9): truth left, generator right. `distance` is how far its measures are from the
     oracle's, None where it was not scored."""
 
     suite: str

@@ -211,8 +211,21 @@ def make_case(suite: Permanence, scene: str, seed: int, kind: str, layout: Layou
         fps=s.fps,
     )
     facts = {"layout": occluder.to_facts(layout), "trial": kind}
-    tags = {"trial": kind, "hidden": layout.hidden, "test_look": occluder.test_only(layout)}
+    tags: dict[str, object] = {
+        "trial": kind,
+        "hidden": layout.hidden,
+        "test_look": occluder.test_only(layout),
+        **_hiding(layout),
+    }
     return Case(name, scene, seed, condition, Truth(occluder.stage(layout), facts), tags)
+
+
+def _hiding(layout: Layout) -> dict[str, float]:
+    """When the objects go and when they come out if nothing stops them, mean over objects, seconds; in the
+    open, when they would."""
+    times = np.array([occluder.hide_times(layout, lane) for lane in layout.lanes])
+    hide, show = times.mean(axis=0).round(6)
+    return {"hide_s": float(hide), "show_s": float(show)}
 
 
 def deciding(layout: Layout, setting: Setting) -> Window | None:

@@ -320,3 +320,10 @@ def test_suites_name_their_modules_once() -> None:
         preload = ("simbench.warm", "toys")
 
     assert preload([toys.Toy(), Heavy(), Heavy(name="other")]) == ("simbench.warm", "toys")
+
+
+def test_the_tags_of_every_case_are_written(tmp_path: Path) -> None:
+    assert toy.go(tmp_path) == 0
+    lines = (tmp_path / "out" / "cases.csv").read_text().splitlines()
+    assert lines[:2] == ["suite,scene,case,tag,value", "toy,public-0,public-0-a,trial,left"]
+    assert len(lines) == 1 + 6
