@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.aggregate import COLUMNS
+from reports.aggregate import COLUMNS, NEEDED
 
 SETTING = "32x32x17@8 plain v2v d0.25"
 
@@ -58,7 +58,12 @@ def write_run(
     with (folder / "scores.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *cases, *aggregates])
     if summary:
-        row = {"suite": suite, "role": "subject", "planned": len(scenes) * samples}
+        planned = len(scenes) * samples
+        row = {
+            **dict.fromkeys(NEEDED), "suite": suite, "version": version, "setting": setting, "given": "v2v",
+            "generator": generator, "role": "subject", "scenes": len(scenes), "planned": planned,
+            "ok": planned - len(lost), "metrics": {}, "reasons": {},
+        }  # fmt: skip
         text = json.dumps({"schema": 1, "rows": [row] if len(scenes) else []})
         (folder / "summary.json").write_text(text)
     record = {

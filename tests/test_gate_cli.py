@@ -172,7 +172,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "too few fields": (lambda text: text.replace(",ok,\n", "\n", 1), ":2 is damaged"),
     "twice": (lambda text: text + text.splitlines()[-2] + "\n", "twice"),
     "two models": (lambda text: text.replace(",model,", ",other,", 1), "cannot hold 2 subjects"),
-    "not text": (lambda text: text.replace("hit", "h\udcff", 1), "cannot be read"),
+    "not text": (lambda text: text.replace("hit", "h\udcff", 1), "is damaged"),
 }
 
 
