@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Block, blocks, read_scores, read_summary, refuse_mixed
-from reports.page.compose import TEMPLATES
+from reports.html import template
 from reports.table import cells, notes
 
 WIDTH = 160
@@ -89,13 +89,8 @@ def _picture(height: int, drawn: str) -> str:
 
 def inline_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The piece for rows of summary.json. Everything that comes from a run is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     pieces = [piece(block) for block in blocks(rows)]
-    return environment.get_template("inline.html.j2").render(pieces=pieces, width=WIDTH)
+    return template("inline.html.j2").render(pieces=pieces, width=WIDTH)
 
 
 def inline_html(folder: str) -> str:

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from reports.aggregate import ReportError
 from reports.figures import curves, example, forest, ladder, scaling, strips, tables
-from reports.figures.output import write_bytes, write_figure
+from reports.figures.output import write_figure
 from reports.figures.source import Run, Skip, read_runs
 from reports.figures.style import Drawn, slug, style
+from reports.files import write_bytes
 
 OPTIONS = ("run", "out", "names", "ladder", "only", "x", "xlabel", "metric", "sheet")
 TABLES = ("leaderboard", "rows")

@@ -242,7 +242,7 @@ def test_signals_keep_the_work_and_say_how_to_go_on(
         sent = time.monotonic()
         running.send_signal(number)
         _, said = running.communicate(timeout=60)
-    assert time.monotonic() - sent < 10
+    assert time.monotonic() - sent < 40
     assert running.returncode == code, said
     assert f"simbench: {word}; the work is kept, go on with: python -m simbench " in said
     assert "Traceback" not in said

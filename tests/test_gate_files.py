@@ -209,7 +209,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        files.write(path, b"new")
+        files.write_bytes(path, b"new")
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["verdict.json"]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from reports.aggregate import ReportError
 from reports.figures.latex import comment
-from reports.figures.output import write_bytes
 from reports.figures.style import COLUMN
+from reports.files import write_bytes
 
 HEAD = r"""\documentclass[10pt,twocolumn]{article}
 \usepackage[letterpaper,textwidth=6.75in,textheight=9.6in,columnsep=0.25in]{geometry}

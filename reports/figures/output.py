@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from reports.figures.style import Drawn
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write to a temporary name, flush to the disk, rename: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from reports.files import write_bytes
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from reports.aggregate import ReportError
+from reports.files import write_bytes
 from reports.gate.comment import comment
 from reports.gate.junit import junit
 from reports.gate.options import Options
@@ -30,7 +30,7 @@ def write_files(result: Result, options: Options, environment: Mapping[str, str]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in zip(NAMES, contents, strict=True):
-            write(folder / name, content)
+            write_bytes(folder / name, content)
         if environment.get(SUMMARY):
             with Path(environment[SUMMARY]).open("a", encoding="utf-8") as file:
                 file.write(told + "\n")
@@ -38,16 +38,3 @@ def write_files(result: Result, options: Options, environment: Mapping[str, str]
         where = error.filename or folder
         raise ReportError(f"cannot write {where} ({error.strerror}); choose another folder: out=") from error
     return folder
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write to a temporary name, sync and rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

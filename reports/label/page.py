@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.files import write_text
+from reports.html import template
 from reports.label.clips import Asked, digest, frames
 from reports.label.labels import COLUMNS
 
 if TYPE_CHECKING:
     import numpy as np
-
-TEMPLATE = Path(__file__).resolve().parent.parent / "templates"
 
 
 def card(clip: Asked) -> dict[str, Any]:
@@ -67,8 +66,6 @@ def _sprite(clip: np.ndarray) -> str:
 
 def page_text(clips: Sequence[Asked]) -> str:
     """The whole page. The clips go in as JSON in which nothing can end the script."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     cards = [card(clip) for clip in clips]
     places = json.dumps([[c["run"], c["suite"], c["case"], c["sample"], c["clip"]] for c in cards])
     found = {
@@ -76,10 +73,7 @@ def page_text(clips: Sequence[Asked]) -> str:
         "columns": COLUMNS,
         "clips": cards,
     }
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("label.html.j2").render(data=found)
+    return template("label.html.j2").render(data=found)
 
 
 def write_page(clips: Sequence[Asked], path: Path) -> int:

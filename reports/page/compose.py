@@ -13,6 +13,7 @@ from typing import Any
 
 from reports.aggregate import Block, Line, ReportError, blocks, read_scores, read_summary, refuse_mixed
 from reports.files import write_text
+from reports.html import TEMPLATES, template
 from reports.label import agreement, words
 from reports.page.cases import suite_columns
 from reports.page.clips import Clip, beside, read_clips
@@ -20,7 +21,6 @@ from reports.page.facts import failures, read_facts
 from reports.page.scale import Mark, Scale, interval, marks, scale_of
 from reports.table import cells, notes, number
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
 SCRIPTS = ("theme.js", "page.js", "table.js", "curves.js", "player.js")
 STYLES = ("page.css", "scores.css", "clips.css", "cases.css")
 
@@ -51,8 +51,6 @@ class Rival:
 
 def page_text(folder: Path, other: Path | None = None) -> str:
     """The page of the run in `folder`; with `other` a second run's clips and scores beside it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     lines, found = _read(folder)
     labelled = agreement(folder) or []
     clips = read_clips(folder)
@@ -63,14 +61,7 @@ def page_text(folder: Path, other: Path | None = None) -> str:
     sections = [_section(block, scale, rival) for block in found]
     script = "\n".join((TEMPLATES / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     style = "\n".join((TEMPLATES / "css" / name).read_text(encoding="utf-8") for name in STYLES)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return template("page.html.j2").render(
         sections=sections,
         scale=scale,
         clips=clips,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from reports.aggregate import ReportError
 from reports.files import write_text
+from reports.html import TEMPLATES, template
 from reports.options import options
-from reports.page.compose import TEMPLATES, page_text, policy
+from reports.page.compose import page_text, policy
 from reports.page.scale import interval
 from reports.site.boards import Board, Run, boards, find_runs, reason
 from reports.table import number
@@ -23,17 +24,8 @@ KEPT = (".mkv", ".webm")
 
 def site_text(found: Sequence[Board], unreadable: Sequence[tuple[str, str]], runs: int) -> str:
     """index.html. Everything that comes from a run is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     script = (TEMPLATES / "js" / "theme.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("site.html.j2").render(
+    return template("site.html.j2").render(
         boards=found,
         unreadable=unreadable,
         runs=runs,
