@@ -63,6 +63,8 @@ class Clip:
 def _tag(name: str, value: object) -> str:
     if isinstance(value, bool):
         return name.replace("_", " ") if value else ""
+    if isinstance(value, int | float):
+        return f"{name} {number(value, 2)}"
     return str(value)
 
 
