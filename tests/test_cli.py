@@ -235,6 +235,8 @@ def test_signals_keep_the_work_and_say_how_to_go_on(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # A shell that puts tests in the background makes them, and all they start, deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         deadline = time.monotonic() + 60
         while len(list(tmp_path.glob("store/video/*/*/meta.json"))) < 3 and time.monotonic() < deadline:
