@@ -345,7 +345,14 @@ def test_signals(number: int, code: int, tmp_path: Path) -> None:
         "import sys; from reports.compare import main; print('on', flush=True); sys.exit(main(sys.argv[1:]))"
     )
     words = [sys.executable, "-c", source, f"base={run}", f"head={run}"]
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell that puts tests in the background makes them, and all they start, deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None and process.stdout.readline() == b"on\n"
         time.sleep(0.5)
         process.send_signal(number)
