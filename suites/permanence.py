@@ -9,7 +9,6 @@ alarms on stay trials (Youden 1950), so that never coming back and always coming
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Layout
 from suites.asking import ask
+from suites.naming import case_name, scene_ids, seed_of
 
 EXTRA = ("two", "swap", "container")
 HEADLINE = {"S": "S", "S_graded": "S_graded", "S_open": "S"}
@@ -58,13 +58,12 @@ class Permanence:
 
     def scenes(self, count: int, seed: str) -> Sequence[str]:
         """Ids of the first `count` scenes of a seed space."""
-        return [f"{seed}-{i:04d}" for i in range(count)]
+        return scene_ids(count, seed)
 
     def cases(self, scene: str) -> Sequence[Case]:
         """The crossed set of one scene: every trial hidden and in the open."""
         index = int(scene.rsplit("-", 1)[1])
-        digest = hashlib.sha256(f"permanence:{scene}".encode()).digest()
-        seed = int.from_bytes(digest[:4], "big") >> 1
+        seed = seed_of(self.name, scene)
         made = []
         for kind in ("exit", "stay", EXTRA[index % 3]):
             for hidden in (True, False):
@@ -197,8 +196,7 @@ class Permanence:
 def make_case(suite: Permanence, scene: str, seed: int, kind: str, layout: Layout) -> Case:
     """One case of a layout; the name in its condition tells nothing about the trial."""
     s = suite.setting
-    tag = hashlib.sha256(f"{scene}:{kind}:{layout.hidden}:{s.name()}".encode()).hexdigest()[:8]
-    name = f"{suite.name}-{scene}-{tag}"
+    name = case_name(suite.name, scene, s, kind, layout.hidden)
     given = benches.render_layout(layout, s, range(suite.context)) if suite.context else None
     condition = Condition(
         name=name,

@@ -203,3 +203,18 @@ def test_a_pattern_rides_on_a_flat_face_without_specks() -> None:
     inside = drawn.rgb[0, :, :, 0][drawn.ids[0] == 0]
     assert np.mean(inside < 40) == pytest.approx(0.5, abs=0.1)
     assert np.mean(inside > 215) == pytest.approx(0.5, abs=0.1)
+
+
+def test_another_camera_films_the_same_world() -> None:
+    from simbench.worlds.compile import compile_scene
+    from simbench.worlds.families import build
+    from simbench.worlds.render import render
+    from simbench.worlds.truth import poses
+
+    scene = build("orbit", 3)
+    own = compile_scene(scene, 5, 8.0)
+    backwards = compile_scene(scene, 5, 8.0, poses(own)[::-1])
+    there, back = (render(clip, 24, 24, 1).rgb for clip in (own, backwards))
+    gap = np.abs(there[::-1].astype(int) - back)
+    assert (gap > 2).mean() < 0.02, "filmed from the same places, nearly the same pictures"
+    assert (np.abs(there.astype(int) - back) > 2).mean() > 0.2

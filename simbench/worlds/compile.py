@@ -108,12 +108,19 @@ class Stage:
     size: np.ndarray
 
 
-def compile_scene(scene: Scene, frames: int, fps: float) -> CompiledClip:
-    """Sample `scene` at times f / fps, f < frames. UserError names what cannot be drawn."""
+def compile_scene(scene: Scene, frames: int, fps: float, poses: np.ndarray | None = None) -> CompiledClip:
+    """Sample `scene` at times f / fps, f < frames. UserError names what cannot be drawn.
+
+    `poses` float64 [T, 4, 4] (world to camera, OpenCV) film it from elsewhere than its own camera.
+    """
     check.clock(frames, fps)
     check.scene(scene)
     times = [f / fps for f in range(frames)]
-    eyes, axes = sample_camera(scene.camera, times)
+    if poses is None:
+        eyes, axes = sample_camera(scene.camera, times)
+    else:
+        axes = on_grid(poses[:, :3, :3])
+        eyes = on_grid(-dot(np.swapaxes(poses[:, :3, :3], 1, 2), poses[:, None, :3, 3]))
     stage = _stage(scene.bodies, times)
     sun = on_grid(unit(sample_curve(scene.light.direction, times), "light direction"))
     sun = np.broadcast_to(sun, (frames, 3)).copy()
