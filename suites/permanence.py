@@ -24,7 +24,8 @@ from simbench.instruments import trial as trials
 from simbench.instruments.counting import counting
 from simbench.instruments.nearest import NearestReader, expect
 from simbench.instruments.reading import TOLERANCE_S, Reading, Window, read
-from simbench.references import damage, nuisance, occlusion
+from simbench.references import damage, nuisance, occluder_policies, occlusion
+from simbench.references.policies import Policies
 from simbench.suite import Bound, CaseScore, Damage, Measures, Question, Reference
 from simbench.video import Video
 from simbench.worlds.families import occluder
@@ -202,6 +203,10 @@ class Permanence:
         s = self.setting
         diameter = occluder.from_facts(case.truth.facts["layout"]).diameter * s.height
         return nuisance.nuisances(diameter, min(s.width, s.height), s.fps)
+
+    def policies(self) -> Policies:
+        """What to bring back, when, where and how, without a look at the post."""
+        return occluder_policies.policies(self.setting, self.context)
 
     def baselines(self) -> Mapping[str, Bound]:
         """Only `flow`, which hides what passes behind a screen, may score; it knows no law."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from conftest import ROOT, build
 
 from simbench.engine import Inline
 from simbench.errors import UserError
+from simbench.references import occluder_policies
 from suites import calibrate, exploit, ladder, ladder_page, proof
 
 SUITE: Any = build("suite", "permanence")
@@ -179,22 +181,22 @@ def test_every_pinned_setting_reaches_ninety_percent_of_theory() -> None:
 
 def test_a_blind_policy_acts_by_its_parameters_alone() -> None:
     case = next(c for c in SUITE.cases("public-0000") if c.tags["hidden"] and c.tags["trial"] == "stay")
-    stage = exploit.stage_of(case, SUITE)
-    high = {name: limits[1] for name, limits in exploit.SPACE.items()}
+    stage = occluder_policies.stage_of(case, SUITE.setting, SUITE.context)
+    high = {name: limits[1] for name, limits in occluder_policies.SPACE.items()}
     always = (
         high | dict.fromkeys(("delay", "along", "across", "streak", "hold", "reset"), 0.0) | {"size": 1.0}
     )
     never = always | dict.fromkeys(("one", "several", "crossing", "cup"), 0.0)
-    dice = exploit.random.Random(1)
-    seen = exploit.play(stage, SUITE.setting, always, dice)
+    dice = random.Random(1)
+    seen = occluder_policies.play(stage, SUITE.setting, always, dice)
     assert np.array_equal(seen, SUITE.cheats()["always_reappear"](case).frames)
-    gone = exploit.play(stage, SUITE.setting, never, dice)
+    gone = occluder_policies.play(stage, SUITE.setting, never, dice)
     assert np.array_equal(gone, SUITE.cheats()["vanish"](case).frames)
 
 
 def test_random_policies_gain_nothing() -> None:
     rng = np.random.default_rng(7)
-    low, high = np.array(list(exploit.SPACE.values())).T
+    low, high = np.array(list(occluder_policies.SPACE.values())).T
     policies = low + rng.random((8, len(low))) * (high - low)
     found = exploit.scores(SUITE, Inline(), SUITE.scenes(2, "3001"), policies, dice=4, metric="S")
     assert found.shape == (8, 2)
