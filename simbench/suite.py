@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
 
 from simbench.case import Case, Condition, Setting
 from simbench.video import Video
@@ -16,10 +18,26 @@ Reference = Callable[[Case], Video]
 
 @dataclass(frozen=True)
 class Bound:
-    """What a cheat may score at the most: `at_most` points, or None with the `reason` it does not apply."""
+    """What a cheat or a baseline may score.
+
+    A cheat: `at_most` points, or None with the `reason` it does not apply. A baseline may also have to score
+    more than `above` points, and less than the anchor called `below` (oracle or observer).
+    """
 
     at_most: float | None
     reason: str = ""
+    above: float | None = None
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One way to spoil the truth. `make(case, strength)` gives the clip, the given frames as they were;
+    `strengths`, in `unit`, rise from 0.0, which is the truth byte for byte."""
+
+    make: Callable[[Case, float], Video]
+    unit: str
+    strengths: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,33 @@ class Suite(Protocol):
 
     def bounds(self) -> Mapping[str, Bound]:
         """For every cheat what it may score."""
+        ...
+
+
+class Proven(Suite, Protocol):
+    """What `suites.ladder`, `.calibrate`, `.sheet` and `.exploit` need of a suite beside what a run does.
+
+    The cases of a scene have a tag `trial` (str) and, only where a case has an open twin, `hidden` (bool):
+    the proofs leave out those whose tag is False. It may have a method `policies() -> Policies` with a policy
+    space of its own (`simbench.references.policies`).
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    """Raw metrics of `aggregate` that ladders print beside S."""
+
+    def damages(self) -> Mapping[str, Damage]:
+        """At least four kinds by name, six strengths each: S falls with the strength, and the last level
+        is below half of the first."""
+        ...
+
+    def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
+        """What must not cost a good video its score, by name: frames uint8 [T, H, W, 3] to frames. Mostly
+        `simbench.references.nuisance.nuisances`, less what the suite itself measures."""
+        ...
+
+    def baselines(self) -> Mapping[str, Bound]:
+        """What the baselines (frozen, copy_last, constant_velocity, flow, or another generator) may score;
+        one that is left out must only stay below the oracle."""
         ...
 
 

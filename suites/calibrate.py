@@ -8,7 +8,6 @@ nothing is written: calibration may not repair an instrument.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import Asked, Scores, agreement, build_suite, gather, line, options
+from suites.proof import HEADLINES, Asked, agreement, build_suite, gather, line, options
 
 if TYPE_CHECKING:
-    from simbench.suite import Suite
+    from simbench.suite import Proven
 
-LEAST = {"S": 0.9, "S_graded": 0.9}
-"""Share of the theoretical value, which is 1 for both, that the oracle must reach."""
+LEAST = 0.9
+"""Share of the theoretical value of S and S_graded, which is 1, that the oracle must reach."""
 
 OBSERVER_AT_LEAST = 90.0
 
@@ -38,37 +37,39 @@ class Options(Asked):
 
 @dataclass(frozen=True)
 class Calibration:
-    """The oracle's raw measures over the calibration scenes, the readers' kappa on it (None where both
-    always agree on one answer), and the observer's raw S as a share of the oracle's."""
+    """The oracle's raw headline measures over the calibration scenes, the readers' kappa on it (None where
+    both always agree on one answer, or where there is one reader), and the scenes in which it falls short."""
 
     raw: Mapping[str, float]
     kappa: float | None
     misses: tuple[str, ...]
 
 
-def calibrate(suite: Suite, scenes: int, workers: int) -> Calibration:
+def calibrate(suite: Proven, scenes: int, workers: int) -> Calibration:
     """Read the oracle in `scenes` calibration scenes."""
     found = gather(suite, suite.scenes(scenes, "calibration"), ("oracle",), workers)
     rows = found["oracle"]["oracle"]
-    scene_values = suite.aggregate(rows)
-    raw = {m: math.fsum(v[m] for v in scene_values.values()) / len(scene_values) for m in LEAST}
+    seen = line(suite, "oracle", rows)
+    short = {scene for scene, values in suite.aggregate(rows).items() if values["S"] < LEAST}
     misses = tuple(
-        f"{row.case} {row.tags['trial']}: {dict(row.measures)}"
-        for row in rows
-        if row.measures.get("hit", 1.0) < 1.0 or row.measures.get("alarm", 0.0) > 0.0
+        f"{row.case} {row.tags['trial']}: {dict(row.measures)}" for row in rows if row.scene in short
     )
-    return Calibration(raw, agreement([line(suite, "oracle", rows)]), misses)
+    raw = {m: seen.means[m] for m in HEADLINES if m in seen.means}
+    return Calibration(raw, agreement([seen]), misses)
 
 
-def refusal(suite: Suite, raw: Mapping[str, float]) -> str | None:
+def refusal(suite: Proven, raw: Mapping[str, float]) -> str | None:
     """Why the setting cannot be asked, or None."""
-    short = {m: v for m, v in raw.items() if v < LEAST[m]}
+    short = {m: v for m, v in raw.items() if v < LEAST}
     if not short:
         return None
-    setting = suite.setting
-    remedy = "size=32 look=plain" if min(setting.width, setting.height) <= 32 else "size=64 look=rich"
     values = ", ".join(f"{m} {100 * v:.1f} %" for m, v in short.items())
-    return f"{setting.name()}: the oracle reaches {values} of theory, demanded 90 %; use {remedy}"
+    pinned = getattr(suite, "oracle_raw", {})
+    known = f", or what is pinned: {'; '.join(pinned)}" if pinned else ""
+    return (
+        f"{suite.setting.name()}: the oracle reaches {values} of theory, demanded {100 * LEAST:g} %;"
+        f" use another size= or look={known}"
+    )
 
 
 def pin(path: Path, setting: str, raw: Mapping[str, float]) -> None:
@@ -96,11 +97,6 @@ def pinned(text: str, setting: str, raw: Mapping[str, float]) -> str:
     return head + "oracle_raw:\n" + "\n".join(lines) + "\n"
 
 
-def observed(suite: Suite, count: int, workers: int) -> Scores:
-    """Anchors on the first calibration scenes."""
-    return gather(suite, suite.scenes(count, "calibration"), ("anchors",), workers)
-
-
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: pinned, 1: the setting is refused, 2: it could not be run."""
     from simbench.overrides import CONF
@@ -110,13 +106,14 @@ def main(arguments: Sequence[str]) -> int:
         suite = build_suite(chosen)
         found = calibrate(suite, chosen.scenes, chosen.workers)
         for miss in found.misses:
-            print(f"oracle misses {miss}")
+            print(f"oracle falls short in {miss}")
         values = ", ".join(f"{m} {v:.5f}" for m, v in found.raw.items())
-        kappa = "every answer alike" if found.kappa is None else f"{found.kappa:.3f}"
+        kappa = "not defined" if found.kappa is None else f"{found.kappa:.3f}"
         print(f"{suite.setting.name()}: oracle {values} over {chosen.scenes} scenes; readers' kappa {kappa}")
         if chosen.observed:
-            anchors = observed(suite, chosen.observed, chosen.workers)["anchors"]
-            seen = line(suite, "observer", anchors["observer"])
+            scenes = suite.scenes(chosen.observed, "calibration")
+            rows = gather(suite, scenes, ("observer",), chosen.workers)["observer"]["observer"]
+            seen = line(suite, "observer", rows)
             share = 100.0 * seen.means["S"] / found.raw["S"]
             print(f"observer {share:.1f} over {chosen.observed} scenes, demanded {OBSERVER_AT_LEAST:g}")
         problem = refusal(suite, found.raw)

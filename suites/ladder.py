@@ -1,9 +1,11 @@
 """The ladder of a suite on fresh seeds: anchors, cheats against their bounds, damage by strength, nuisances.
 
     python -m suites.ladder suite=permanence size=32 scenes=64 seed=1001 workers=2 part=all out=docs
+    python -m suites.ladder suite=geometry seed=1001 out=docs card=docs/geometry.md
 
 Writes ladder.json, ladder.md and ladder.png (or another `name`) into `out`; parts that are run one by one are
-put together there. The exit code is 1 when a verdict fails.
+put together there. With `card` the table is also written between the marks <!-- ladder --> and
+<!-- /ladder --> of that page. The exit code is 1 when a verdict fails.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.errors import UserError
 from suites.proof import (
-    GENERATORS,
     PARTS,
     Asked,
     Line,
     agreement,
     build_suite,
+    file_name,
     gather,
     line,
     mean,
@@ -32,7 +34,7 @@ from suites.proof import (
 )
 
 if TYPE_CHECKING:
-    from simbench.suite import Suite
+    from simbench.suite import Bound, Proven
 
 ORACLE_WITHIN = 1.0
 OBSERVER_AT_LEAST = 90.0
@@ -44,13 +46,15 @@ RISE = 2.0
 
 @dataclass
 class Options(Asked):
-    """Options of the ladder; `seed` must be one that nobody tuned anything on. Files are called `name`."""
+    """Options of the ladder; `seed` must be one that nobody tuned anything on. Files are called `name`, by
+    default ladder for the default suite and ladder-NAME for others; the table goes to the page `card` too."""
 
     scenes: int = 64
     seed: str = "1001"
     part: str = "all"
     out: str = "outputs/ladder"
-    name: str = "ladder"
+    name: str = ""
+    card: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,42 +66,47 @@ class Verdict:
     holds: bool
 
 
-def anchor_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
-    """Oracle, observer, generators and baselines with their verdicts."""
+def anchor_rows(suite: Proven, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+    """Oracle, observer and baselines with their verdicts."""
+    from simbench.suite import Bound
+
+    bounds, default = suite.baselines(), Bound(None, below="oracle")
     rows = []
-    observer = lines["observer"].score
     for name, found in lines.items():
-        demand, holds = "", True
         if name == "oracle":
             demand, holds = "100 +- 1", abs(found.score - 100.0) <= ORACLE_WITHIN
         elif name == "observer":
-            demand, holds = ">= 90", found.score >= OBSERVER_AT_LEAST
-        elif name == "flow":
-            demand, holds = "above 5, below the observer", 5.0 < found.score < observer
-        elif name in GENERATORS:
-            demand, holds = "<= 5 + 3 se", found.score - ERRORS * found.error <= 5.0
+            demand, holds = f">= {OBSERVER_AT_LEAST:g}", found.score >= OBSERVER_AT_LEAST
+        else:
+            demand, holds = verdict(bounds.get(name, default), found, lines)
         rows.append(_row(found, demand, holds))
     return rows
 
 
-def cheat_rows(suite: Suite, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+def verdict(bound: Bound, found: Line, lines: Mapping[str, Line]) -> tuple[str, bool]:
+    """What a bound demands of a baseline in words, and whether it holds among the anchors `lines`."""
+    demands, holds = [], True
+    if bound.at_most is not None:
+        demands.append(f"<= {bound.at_most:g} + 3 se")
+        holds &= found.score - ERRORS * found.error <= bound.at_most
+    if bound.above is not None:
+        demands.append(f"above {bound.above:g}")
+        holds &= found.score > bound.above
+    if bound.below:
+        demands.append(f"below the {bound.below}")
+        holds &= found.score < lines[bound.below].score
+    return ", ".join(demands) if demands else f"n/a: {bound.reason}", holds
+
+
+def cheat_rows(suite: Proven, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
     """Every cheat against its own bound: score less three standard errors."""
-    rows = []
     bounds = suite.bounds()
-    for name, found in lines.items():
-        bound = bounds[name]
-        if bound.at_most is None:
-            rows.append(_row(found, f"n/a: {bound.reason}", True))
-        else:
-            holds = found.score - ERRORS * found.error <= bound.at_most
-            rows.append(_row(found, f"<= {bound.at_most:g} + 3 se", holds))
-    return rows
+    return [_row(found, *verdict(bounds[name], found, lines)) for name, found in lines.items()]
 
 
-def damage_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+def damage_rows(suite: Proven, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
     """Each strength: no rise above two standard errors of the step; the last below half of the first."""
-    from simbench.references.damage import KINDS
-
+    units = {name: kind.unit for name, kind in suite.damages().items()}
     kinds: dict[str, list[tuple[float, Line]]] = {}
     for name, found in lines.items():
         kind, strength = name.rsplit(" ", 1)
@@ -113,11 +122,11 @@ def damage_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
                 demand, holds = "no rise", rise <= RISE * error + 1e-9
             if i == len(levels) - 1:
                 demand, holds = "no rise, below half", holds and found.score < first / 2
-            rows.append({**_row(found, demand, holds), "strength": amount, "unit": KINDS[kind].unit})
+            rows.append({**_row(found, demand, holds), "strength": amount, "unit": units[kind]})
     return rows
 
 
-def nuisance_rows(lines: Mapping[str, Line]) -> list[dict[str, Any]]:
+def nuisance_rows(suite: Proven, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
     """What each nuisance costs a perfect video, paired by scene."""
     clean = lines["none"]
     rows = []
@@ -137,20 +146,17 @@ def _difference(a: Line, b: Line) -> tuple[float, float]:
 def _row(found: Line, demand: str, holds: bool) -> dict[str, Any]:
     values = asdict(found)
     values.pop("scenes")
+    failed = values.pop("failed")
     for key in ("score", "error", "graded", "graded_error"):
-        values[key] = round(values[key], 3)
+        values[key] = None if values[key] is None else round(values[key], 3)
     values["means"] = {k: round(v, 5) for k, v in values["means"].items()}
-    return {**values, "demand": demand, "holds": holds}
+    return {**values, "demand": f"{demand}; {failed}" if failed else demand, "holds": holds}
 
 
-def rows_of(suite: Suite, part: str, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
-    """The rows of one part with their verdicts."""
-    if part == "cheats":
-        return cheat_rows(suite, lines)
-    return {"anchors": anchor_rows, "damage": damage_rows, "nuisance": nuisance_rows}[part](lines)
+ROWS = {"anchors": anchor_rows, "cheats": cheat_rows, "damage": damage_rows, "nuisance": nuisance_rows}
 
 
-def measure(suite: Suite, chosen: Options, parts: tuple[str, ...]) -> dict[str, Any]:
+def measure(suite: Proven, chosen: Options, parts: tuple[str, ...]) -> dict[str, Any]:
     """Score the parts on `chosen.scenes` scenes of `chosen.seed`."""
     scenes = suite.scenes(chosen.scenes, chosen.seed)
     found = gather(suite, scenes, parts, chosen.workers)
@@ -158,14 +164,14 @@ def measure(suite: Suite, chosen: Options, parts: tuple[str, ...]) -> dict[str, 
     for part in parts:
         lines = {name: line(suite, name, rows) for name, rows in found[part].items()}
         out[part] = {
-            "rows": rows_of(suite, part, lines),
+            "rows": ROWS[part](suite, lines),
             "kappa": agreement(list(lines.values())),
             "readers": [sum(item.readers[i] for item in lines.values()) for i in range(4)],
         }
     return out
 
 
-def head_of(suite: Suite, chosen: Options) -> dict[str, Any]:
+def head_of(suite: Proven, chosen: Options) -> dict[str, Any]:
     """What makes parts comparable."""
     return {
         "suite": suite.name,
@@ -176,15 +182,19 @@ def head_of(suite: Suite, chosen: Options) -> dict[str, Any]:
     }
 
 
-def joined(path: Path, head: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """New parts over those that `path` holds for the same suite, setting, scenes and seed."""
+def joined(
+    path: Path, head: Mapping[str, Any], columns: Sequence[str], parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """New parts over those that `path` holds for the same suite, setting, scenes and seed, with the metrics
+    that tables show beside S."""
     known: Mapping[str, Any] = {}
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
         if before.get("head") == head:
             known = before["parts"]
     merged = {**known, **parts}
-    return {"head": dict(head), "parts": {part: merged[part] for part in PARTS if part in merged}}
+    ordered = {part: merged[part] for part in PARTS if part in merged}
+    return {"head": dict(head), "columns": list(columns), "parts": ordered}
 
 
 def failures(ladder: Mapping[str, Any]) -> list[str]:
@@ -205,19 +215,24 @@ def failures(ladder: Mapping[str, Any]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: every demand holds, 1: one does not, 2: it could not be run."""
+    from simbench.blocks import page_with, write_block
     from suites import ladder_page
 
     try:
         chosen = options(Options, arguments)
         if chosen.part != "all" and chosen.part not in PARTS:
             raise UserError(f"part={chosen.part} is not one of all, {', '.join(PARTS)}")
+        if chosen.card:
+            page_with(Path(chosen.card), "ladder", "")  # before hours of measuring
         suite = build_suite(chosen)
         parts = PARTS if chosen.part == "all" else (chosen.part,)
         found = measure(suite, chosen, parts)
-        path = Path(chosen.out) / f"{chosen.name}.json"
-        ladder = joined(path, head_of(suite, chosen), found)
+        path = Path(chosen.out) / f"{chosen.name or file_name(chosen, 'ladder')}.json"
+        ladder = joined(path, head_of(suite, chosen), suite.columns, found)
         write_json(path, ladder)
         ladder_page.write(ladder, path)
+        if chosen.card:
+            write_block(Path(chosen.card), "ladder", ladder_page.markdown(ladder))
         print(ladder_page.markdown(ladder))
         wrong = failures(ladder)
         print("\n".join(wrong) if wrong else "every demand holds")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def markdown(ladder: Mapping[str, Any]) -> str:
         f" {head['seed']}; score and standard error over scenes.",
     ]
     for part, content in ladder["parts"].items():
-        lines += ["", f"**{TITLES[part]}**", "", *_table(part, content["rows"])]
+        lines += ["", f"**{TITLES[part]}**", "", *_table(part, content["rows"], ladder["columns"])]
     counts = [sum(p["readers"][i] for p in ladder["parts"].values()) for i in range(4)]
     found = kappa(*counts)
     if found is not None:
@@ -44,34 +44,47 @@ def markdown(ladder: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _table(part: str, rows: list[dict[str, Any]]) -> list[str]:
+def _table(part: str, rows: list[dict[str, Any]], columns: Sequence[str]) -> list[str]:
     if part == "damage":
         return _damage_table(rows)
-    extra = " cost |" if part == "nuisance" else " hit | alarm |"
+    heads = ["S", *(["S_graded"] if _graded(rows) else []), *(["cost"] if part == "nuisance" else columns)]
     out = [
-        f"| {part if part != 'nuisance' else 'nuisance'} | S | S_graded |{extra} demanded | holds |",
-        "|---|---:|---:|" + ("---:|" if part == "nuisance" else "---:|---:|") + "---|---|",
+        f"| {part} | {' | '.join(heads)} | demanded | holds |",
+        "|---|" + "---:|" * len(heads) + "---|---|",
     ]
-    ordered = rows if part != "cheats" else sorted(rows, key=lambda row: -row["score"])
-    for row in ordered:
-        scores = f"{_pm(row['score'], row['error'])} | {_pm(row['graded'], row['graded_error'])}"
+    for row in rows if part != "cheats" else sorted(rows, key=lambda row: -row["score"]):
+        cells = [_pm(row["score"], row["error"])]
+        if _graded(rows):
+            cells.append(_pm(row["graded"], row["graded_error"]))
         if part == "nuisance":
-            middle = _pm(row["cost"], row["cost_se"])
+            cells.append(_pm(row["cost"], row["cost_se"]))
         else:
-            middle = f"{row['means'].get('hit', 0):.2f} | {row['means'].get('alarm', 0):.2f}"
-        holds = "yes" if row["holds"] else "**no**"
-        out.append(f"| {row['name']} | {scores} | {middle} | {row['demand']} | {holds} |")
+            cells += [f"{row['means'][c]:.2f}" if c in row["means"] else "–" for c in columns]
+        out.append(f"| {row['name']} | {' | '.join(cells)} | {row['demand']} | {_holds([row])} |")
     return out
 
 
 def _damage_table(rows: list[dict[str, Any]]) -> list[str]:
+    graded = _graded(rows)
     out = ["| damage | S by strength | S_graded alike | holds |", "|---|---|---|---|"]
+    if not graded:
+        out = ["| damage | S by strength | holds |", "|---|---|---|"]
     for kind, part in _kinds(rows).items():
         scores = ", ".join(f"{r['strength']:g}: {_pm(r['score'], r['error'])}" for r in part)
-        graded = ", ".join(f"{r['graded']:.0f}" for r in part)
-        holds = "yes" if all(r["holds"] for r in part) else "**no**"
-        out.append(f"| {kind} ({part[0]['unit']}) | {scores} | {graded} | {holds} |")
+        cells = [f"{kind} ({part[0]['unit']})", scores]
+        if graded:
+            cells.append(", ".join(f"{r['graded']:.0f}" for r in part))
+        out.append(f"| {' | '.join(cells)} | {_holds(part)} |")
     return out
+
+
+def _graded(rows: list[dict[str, Any]]) -> bool:
+    """Does the suite give S_graded?"""
+    return any(row["graded"] is not None for row in rows)
+
+
+def _holds(rows: list[dict[str, Any]]) -> str:
+    return "yes" if all(row["holds"] for row in rows) else "**no**"
 
 
 def _kinds(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -24,8 +24,9 @@ from simbench.instruments import trial as trials
 from simbench.instruments.counting import counting
 from simbench.instruments.nearest import NearestReader, expect
 from simbench.instruments.reading import TOLERANCE_S, Reading, Window, read
-from simbench.references import occlusion
-from simbench.suite import Bound, CaseScore, Measures, Question, Reference
+from simbench.references import damage, nuisance, occluder_policies, occlusion
+from simbench.references.policies import Policies
+from simbench.suite import Bound, CaseScore, Damage, Measures, Question, Reference
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Layout
@@ -46,6 +47,7 @@ class Permanence:
     name: str = "permanence"
     version: int = 3
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.permanence")
+    columns: ClassVar[tuple[str, ...]] = ("hit", "alarm")
 
     def __post_init__(self) -> None:
         s = self.setting
@@ -191,6 +193,25 @@ class Permanence:
     def bounds(self) -> Mapping[str, Bound]:
         """Every cheat may score 5 points at the most: zero, and room for luck of the draw."""
         return {name: Bound(5.0) for name in self.cheats()}
+
+    def damages(self) -> Mapping[str, Damage]:
+        """The truth, spoilt from the moment of hiding on."""
+        return damage.damages(self.setting, self.context)
+
+    def nuisances(self, case: Case) -> Mapping[str, nuisance.Nuisance]:
+        """All of them, for objects as large as those of the case."""
+        s = self.setting
+        diameter = occluder.from_facts(case.truth.facts["layout"]).diameter * s.height
+        return nuisance.nuisances(diameter, min(s.width, s.height), s.fps)
+
+    def policies(self) -> Policies:
+        """What to bring back, when, where and how, without a look at the post."""
+        return occluder_policies.policies(self.setting, self.context)
+
+    def baselines(self) -> Mapping[str, Bound]:
+        """Only `flow`, which hides what passes behind a screen, may score; it knows no law."""
+        simple = {name: Bound(5.0) for name in ("constant_velocity", "copy_last", "frozen")}
+        return {"flow": Bound(None, above=5.0, below="observer"), **simple}
 
 
 def make_case(suite: Permanence, scene: str, seed: int, kind: str, layout: Layout) -> Case:

@@ -2,7 +2,7 @@
 
     python -m suites.picture scene=2 trials=exit,stay,swap out=docs/permanence.png
 
-Two rows for each trial, hidden: the truth above the generator; frames that were given have a blue edge.
+Two rows for each trial: the truth above the generator; frames that were given have a blue edge.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, options
+from suites.proof import Asked, build_suite, cases_of, options
 
 if TYPE_CHECKING:
     from simbench.suite import Suite
@@ -27,12 +27,12 @@ GIVEN_BLUE = (0, 114, 178)
 
 @dataclass
 class Options(Asked):
-    """Options of a picture; `scene` counts from 0, `trials` are names by comma."""
+    """Options of a picture; `scene` counts from 0, `trials` are names by comma, by default the first two."""
 
     scene: int = 2
     seed: str = "public"
     generator: str = "model"
-    trials: str = "exit,stay"
+    trials: str = ""
     columns: int = 8
     colours: int = 128
     out: str = "outputs/picture.png"
@@ -51,9 +51,9 @@ def rows(
     known = sorted(path.stem for path in (CONF / "generator").glob("*.yaml"))
     path = CONF / "generator" / f"{one_of('generator', generator, known)}.yaml"
     model = instantiate(OmegaConf.load(path))
-    cases = {c.tags["trial"]: c for c in suite.cases(scene) if c.tags["hidden"]}
+    cases = {case.tags["trial"]: case for case in cases_of(suite, scene)}
     out = []
-    for trial in trials:
+    for trial in trials or list(cases)[:2]:
         case = cases[one_of("trials", trial, list(cases))]
         (made,) = model([case.condition], [0])
         given = len(case.condition.given_frames)
@@ -104,7 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         asked = options(Options, arguments)
         suite = build_suite(asked)
         scene = list(suite.scenes(asked.scene + 1, asked.seed))[-1]
-        lines = rows(suite, scene, asked.trials.split(","), asked.generator)
+        trials = [name for name in asked.trials.split(",") if name]
+        lines = rows(suite, scene, trials, asked.generator)
     except UserError as error:
         print(f"suites.picture: {error}", file=sys.stderr)
         return 2

@@ -1,24 +1,33 @@
-"""What the proofs (`suites.calibrate`, `.ladder`, `.exploit`) share: options, candidates, scores by scene."""
+"""What the proofs (`suites.calibrate`, `.ladder`, `.exploit`, ...) share: options, candidates, scores."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from simbench.errors import UserError
+from simbench.summary import READERS
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from simbench.border import Border
     from simbench.case import Case
-    from simbench.suite import CaseScore, Reference, Suite
+    from simbench.suite import CaseScore, Damage, Measures, Proven, Suite
+    from simbench.video import Video
 
 PARTS = ("anchors", "cheats", "damage", "nuisance")
 GENERATORS = ("flow", "constant_velocity", "copy_last", "frozen")
-READERS = ("agree_11", "agree_10", "agree_01", "agree_00")
+HEADLINES = ("S", "S_graded")
+"""Metrics whose oracle is 1 in theory. Every suite gives S; S_graded only where S is made of yes and no."""
+
+NEEDS = ("columns", "damages", "nuisances", "baselines")
 
 Chosen = TypeVar("Chosen")
 
@@ -59,7 +68,7 @@ class Asked:
     workers: int = 0
 
 
-def build_suite(asked: Asked) -> Suite:
+def build_suite(asked: Asked) -> Proven:
     """The suite of `conf/suite` at the setting asked for."""
     import yaml
 
@@ -81,104 +90,160 @@ def build_suite(asked: Asked) -> Suite:
         fps=asked.fps or None,
         context=asked.context or None,
     )
-    return assemble.build_suite(asked.suite, node, config)
+    suite = assemble.build_suite(asked.suite, node, config)
+    lacking = [name for name in NEEDS if not hasattr(suite, name)]
+    if lacking:
+        raise UserError(
+            f"suite={asked.suite} lacks {', '.join(lacking)}; add what simbench.suite.Proven asks for"
+        )
+    return cast("Proven", suite)
+
+
+def file_name(asked: Asked, word: str) -> str:
+    """What the files of a proof are called: `word` for the default suite, `word-NAME` for any other."""
+    return word if asked.suite == Asked.suite else f"{word}-{asked.suite}"
+
+
+def cases_of(suite: Suite, scene: str) -> list[Case]:
+    """The cases of a scene without visible twins: what S is made of."""
+    return [case for case in suite.cases(scene) if case.tags.get("hidden", True)]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One scene for a worker: which parts to score, and whether the open twins are scored too."""
+    """One scene for a worker, and which parts to score."""
 
-    suite: Suite
+    suite: Proven
     scene: str
     parts: tuple[str, ...]
-    twins: bool = False
-    count: int = 1
 
 
 Scores = dict[str, dict[str, list["CaseScore"]]]
 """part -> candidate -> case scores."""
 
+Candidate = Callable[["Case"], Any]
+"""case -> video; what a generator gives may be anything else, which counts as zero scores."""
 
-def score_scene(task: Task) -> Scores:
-    """Every candidate of the wanted parts in one scene. Equal videos are read once."""
+
+def score_scene(task: Task) -> tuple[str, Scores, float]:
+    """The scene, every candidate of the wanted parts in it, and the seconds of one core that it took.
+
+    Equal videos of a case are read once.
+    """
+    from simbench.border import border
+
+    began = time.process_time()
+    out: Scores = {part: {} for part in task.parts}
+    with border() as guard:
+        generators = _generators(task.suite, guard) if "anchors" in task.parts else {}
+        for case in cases_of(task.suite, task.scene):
+            score = once(task.suite.scorer(case))
+            for part in task.parts:
+                for name, make in candidates(task.suite, part, case, generators).items():
+                    out[part].setdefault(name, []).append(_read(case, make(case), score))
+    return task.scene, out, time.process_time() - began
+
+
+def once(score: Callable[[Video], Measures]) -> Callable[[Video], Measures]:
+    """A scorer that reads equal videos once."""
+    known: dict[str, Measures] = {}
+
+    def read(video: Video) -> Measures:
+        """The measures of a video."""
+        digest = video.digest()
+        if digest not in known:
+            known[digest] = score(video)
+        return known[digest]
+
+    return read
+
+
+def _read(case: Case, video: Any, score: Callable[[Video], Measures]) -> CaseScore:
     from simbench.suite import CaseScore
 
-    out: Scores = {part: {} for part in task.parts}
-    for case in task.suite.cases(task.scene):
-        if not task.twins and not case.tags["hidden"]:
-            continue
-        score = task.suite.scorer(case)
-        known: dict[str, Any] = {}
-        for part in task.parts:
-            for name, make in candidates(task.suite, part, case).items():
-                video = make(case)
-                digest = video.digest()
-                if digest not in known:
-                    known[digest] = score(video)
-                row = CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, "ok", "", known[digest])
-                out[part].setdefault(name, []).append(row)
-    return out
+    reason = unanswered(video, case)
+    status, measures = ("failed", {}) if reason else ("ok", score(video))
+    return CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, status, reason, measures)
 
 
-def candidates(suite: Suite, part: str, case: Case) -> Mapping[str, Reference]:
+def candidates(
+    suite: Proven, part: str, case: Case, generators: Mapping[str, Candidate]
+) -> Mapping[str, Candidate]:
     """What a part of the proof scores in one case."""
+    if part == "oracle":
+        return {"oracle": suite.oracle}
+    if part == "observer":
+        return {"observer": lambda c: suite.observer(c.condition)}
     if part == "anchors":
         return {
-            "oracle": suite.oracle,
-            "observer": lambda c: suite.observer(c.condition),
-            **{name: _generator(name) for name in GENERATORS},
+            **candidates(suite, "oracle", case, generators),
+            **candidates(suite, "observer", case, generators),
+            **generators,
         }
     if part == "cheats":
         return suite.cheats()
     if part == "damage":
-        return _damage(suite)
+        return {
+            f"{name} {strength:g}": _damaged(kind, strength)
+            for name, kind in suite.damages().items()
+            for strength in kind.strengths
+        }
     if part == "nuisance":
         return _nuisance(suite, case)
-    if part == "oracle":
-        return {"oracle": suite.oracle}
     raise UserError(f"part={part} is not one of all, {', '.join(PARTS)}")
 
 
-def _generator(name: str) -> Reference:
+def unanswered(video: Any, case: Case) -> str:
+    """Why what a candidate gave cannot be read: one line, empty when it can."""
+    from simbench.border import Raised
+    from simbench.generator import Invalid, Refused
+    from simbench.video import Video, validate
+
+    if isinstance(video, Raised | Invalid | Refused):
+        return video.reason
+    if not isinstance(video, Video):
+        return "no video was returned"
+    return validate(video, case.condition) or ""
+
+
+def _generators(suite: Proven, guard: Border) -> dict[str, Candidate]:
+    """The baselines, and what else the suite sets a bound for. What one of them raises is its answer."""
     import yaml
 
     from simbench import assemble
     from simbench.overrides import CONF
+    from simbench.settings import one_of
 
-    node = yaml.safe_load((CONF / "generator" / f"{name}.yaml").read_text(encoding="utf-8"))
-    generator = assemble.load(node)
+    known = sorted(path.stem for path in (CONF / "generator").glob("*.yaml"))
 
-    def make(case: Case) -> Any:
-        """The generator's clip of a case."""
-        return generator([case.condition], [case.world_seed])[0]
+    def answering(name: str) -> Candidate:
+        """The clips of one generator."""
+        path = CONF / "generator" / f"{one_of('baseline', name, known)}.yaml"
+        generator = assemble.load(yaml.safe_load(path.read_text(encoding="utf-8")))
 
-    return make
+        def make(case: Case) -> Any:
+            """The generator's clip of a case."""
+            return guard.call(lambda: generator([case.condition], [case.world_seed])[0])
 
+        return make
 
-def _damage(suite: Suite) -> Mapping[str, Reference]:
-    from simbench.references import damage
-
-    context = len_context(suite)
-    return {
-        f"{name} {strength:g}": damage.reference(kind, strength, suite.setting, context)
-        for name, kind in damage.KINDS.items()
-        for strength in kind.strengths
-    }
+    return {name: answering(name) for name in dict.fromkeys((*GENERATORS, *suite.baselines()))}
 
 
-def _nuisance(suite: Suite, case: Case) -> Mapping[str, Reference]:
-    from simbench.references.nuisance import nuisances
+def _damaged(kind: Damage, strength: float) -> Candidate:
+    return lambda case: kind.make(case, strength)
+
+
+def _nuisance(suite: Proven, case: Case) -> Mapping[str, Candidate]:
     from simbench.video import Video
 
-    setting = suite.setting
-    diameter = case.truth.facts["layout"]["diameter"] * setting.height
     clean = suite.oracle(case)
 
-    def spoilt(change: Callable[..., Any]) -> Reference:
-        """The reference that shows the clean clip through one nuisance."""
-        return lambda _: Video(change(clean.frames), setting.fps)
+    def spoilt(change: Callable[[np.ndarray], np.ndarray]) -> Candidate:
+        """The clean clip through one nuisance."""
+        return lambda _: Video(change(clean.frames), suite.setting.fps)
 
-    found = nuisances(diameter, min(setting.width, setting.height), setting.fps)
+    found = suite.nuisances(case)
     return {"none": lambda _: clean, **{name: spoilt(change) for name, change in found.items()}}
 
 
@@ -187,20 +252,20 @@ def len_context(suite: Suite) -> int:
     return {"i2v": 1, "t2v": 0}.get(suite.setting.given, suite.setting.context)
 
 
-def gather(
-    suite: Suite, scenes: Sequence[str], parts: tuple[str, ...], workers: int, twins: bool = False
-) -> Scores:
+def gather(suite: Proven, scenes: Sequence[str], parts: tuple[str, ...], workers: int) -> Scores:
     """Scores of many scenes, in worker processes; progress goes to the terminal."""
     from simbench.engine import open_engine
     from simbench.suite import preload
 
-    tasks = [Task(suite, scene, parts, twins) for scene in scenes]
+    tasks = [Task(suite, scene, parts) for scene in scenes]
     found: dict[str, Scores] = {}
+    seconds = 0.0
     with open_engine("local", workers, preload([suite])) as engine:
-        for done, result in enumerate(engine.map(score_scene, tasks), 1):
-            first = next(rows for names in result.values() for rows in names.values())
-            found[first[0].scene] = result
-            print(f"\r{done}/{len(tasks)} scenes", end="" if done < len(tasks) else "\n", flush=True)
+        for done, (scene, result, took) in enumerate(engine.map(score_scene, tasks), 1):
+            found[scene] = result
+            seconds += took
+            print(f"\r{done}/{len(tasks)} scenes", end="", flush=True)
+    print(f", {seconds / len(tasks):.2f} s of one core each")
     out: Scores = {part: {} for part in parts}
     for scene in scenes:
         for part, names in found[scene].items():
@@ -211,16 +276,18 @@ def gather(
 
 @dataclass(frozen=True)
 class Line:
-    """One candidate over scenes: mean score and standard error, the scene scores, and mean raw measures."""
+    """One candidate over scenes: mean score and standard error, the same of S_graded where the suite gives
+    it, the scene scores, mean raw measures, the readers' counts, and why cases were not answered."""
 
     name: str
     score: float
     error: float
-    graded: float
-    graded_error: float
+    graded: float | None
+    graded_error: float | None
     scenes: tuple[float, ...]
     means: Mapping[str, float]
     readers: tuple[float, ...]
+    failed: str = ""
 
 
 def line(suite: Suite, name: str, rows: Sequence[CaseScore]) -> Line:
@@ -230,17 +297,19 @@ def line(suite: Suite, name: str, rows: Sequence[CaseScore]) -> Line:
     for scene in found.values():
         for metric, value in scene.items():
             values.setdefault(metric, []).append(value)
-    heads = {m: [suite.calibrated(m, v) for v in values[m]] for m in ("S", "S_graded")}
-    means = {m: math.fsum(v) / len(v) for m, v in values.items() if m not in READERS}
+    heads = {m: [suite.calibrated(m, v) for v in values[m]] for m in HEADLINES if m in values}
+    graded = heads.get("S_graded")
+    reasons = [row.reason for row in rows if row.status != "ok"]
     return Line(
         name,
         mean(heads["S"]),
         standard_error(heads["S"]),
-        mean(heads["S_graded"]),
-        standard_error(heads["S_graded"]),
+        None if graded is None else mean(graded),
+        None if graded is None else standard_error(graded),
         tuple(heads["S"]),
-        means,
+        {m: mean(v) for m, v in values.items() if m not in READERS},
         tuple(math.fsum(values.get(m, [0.0])) for m in READERS),
+        f"{len(reasons)} of {len(rows)} not answered: {reasons[0]}" if reasons else "",
     )
 
 

@@ -2,12 +2,13 @@
 
     python -m suites.sheet suite=permanence size=64 look=rich scene=2 out=docs/sheet-permanence.png
 
-Each row is one clip: the truth and the observer first; a cheat is shown in the trial that it spoils
-(`trial=exit|stay|two|swap|container` for all rows alike).
+Each row is one clip: the truth and the observer first; a cheat is shown in the first trial that it spoils,
+or all rows in the one called `trial`.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, options
+from suites.proof import Asked, build_suite, cases_of, len_context, options
 
 if TYPE_CHECKING:
-    from simbench.case import Case
     from simbench.suite import Suite
 
-SPOILS_STAY = ("always_reappear",)
 LABEL = 116
+"""Least width of the names, pixels."""
 
 
 @dataclass
@@ -39,18 +39,20 @@ class Options(Asked):
 
 
 def clips(suite: Suite, scene: str, trial: str) -> list[tuple[str, np.ndarray]]:
-    """Name and frames uint8 [T, H, W, 3] of the truth of every hidden trial and of every cheat."""
-    cases = {c.tags["trial"]: c for c in suite.cases(scene) if c.tags["hidden"]}
+    """Name and frames uint8 [T, H, W, 3] of the truth of every trial, of the observer and of every cheat."""
+    cases = {case.tags["trial"]: case for case in cases_of(suite, scene)}
     if trial != "auto" and trial not in cases:
         raise UserError(f"trial={trial} is not in scene {scene}; it has {', '.join(cases)}")
     shown = list(cases) if trial == "auto" else [trial]
-    out = [(f"truth: {name}", suite.oracle(cases[name]).frames) for name in shown]
-    main = "exit" if trial == "auto" else trial
-    out.append((f"observer: {main}", suite.observer(cases[main].condition).frames))
-    for name, cheat in suite.cheats().items():
-        kind = "stay" if trial == "auto" and name in SPOILS_STAY else main
-        label = name.replace("_", " ")
-        out.append((label if kind == main else f"{label}: {kind}", cheat(cases[kind]).frames))
+    truth = {name: suite.oracle(cases[name]).frames for name in shown}
+    out = [(f"truth: {name}", frames) for name, frames in truth.items()]
+    out.append((f"observer: {shown[0]}", suite.observer(cases[shown[0]].condition).frames))
+    for cheat, make in suite.cheats().items():
+        made = {name: make(cases[name]).frames for name in shown}
+        spoilt = [name for name in shown if not np.array_equal(made[name], truth[name])]
+        kind = spoilt[0] if spoilt else shown[0]
+        label = cheat.replace("_", " ")
+        out.append((label if kind == shown[0] else f"{label}: {kind}", made[kind]))
     return out
 
 
@@ -64,17 +66,19 @@ def sheet(rows: Sequence[tuple[str, np.ndarray]], columns: int, first: int) -> n
 
 
 def _block(rows: Sequence[tuple[str, np.ndarray]], columns: int, first: int) -> np.ndarray:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     from simbench.worlds.sheet import contact_sheet
 
     strip = contact_sheet([frames[first:] for _, frames in rows], columns)
-    paper = Image.new("RGB", (strip.shape[1] + LABEL, strip.shape[0]), "white")
-    paper.paste(Image.fromarray(strip), (LABEL, 0))
+    font = ImageFont.load_default()
+    label = max(LABEL, *(math.ceil(font.getlength(name)) + 12 for name, _ in rows))
+    paper = Image.new("RGB", (strip.shape[1] + label, strip.shape[0]), "white")
+    paper.paste(Image.fromarray(strip), (label, 0))
     draw = ImageDraw.Draw(paper)
     step = strip.shape[0] / len(rows)
     for i, (name, _) in enumerate(rows):
-        draw.text((8, i * step + step / 2 - 5), name, fill="black")
+        draw.text((8, i * step + step / 2 - 5), name, fill="black", font=font)
     return np.asarray(paper)
 
 
@@ -86,17 +90,13 @@ def main(arguments: Sequence[str]) -> int:
         chosen = options(Options, arguments)
         suite = build_suite(chosen)
         scene = suite.scenes(chosen.scene + 1, chosen.seed)[-1]
-        first = max(0, len(_any_case(suite, scene).condition.given_frames) - 1)
+        first = max(0, len_context(suite) - 1)
         image = sheet(clips(suite, scene, chosen.trial), chosen.columns, first)
         write_png(Path(chosen.out), image, colours=96)
     except UserError as error:
         print(f"suites.sheet: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _any_case(suite: Suite, scene: str) -> Case:
-    return suite.cases(scene)[0]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from conftest import ROOT, build
 
 from simbench.engine import Inline
 from simbench.errors import UserError
+from simbench.references import occluder_policies
 from suites import calibrate, exploit, ladder, ladder_page, proof
 
 SUITE: Any = build("suite", "permanence")
@@ -44,11 +46,12 @@ def verdicts(rows: list[dict[str, object]]) -> dict[str, bool]:
         ({"oracle": 101.5, "observer": 95.0, "flow": 20.0, "frozen": 0.0}, {"oracle"}),
         ({"oracle": 100.0, "observer": 89.0, "flow": 20.0, "frozen": 0.0}, {"observer"}),
         ({"oracle": 100.0, "observer": 95.0, "flow": 96.0, "frozen": 0.0}, {"flow"}),
+        ({"oracle": 100.0, "observer": 95.0, "flow": 4.0, "frozen": 0.0}, {"flow"}),
         ({"oracle": 100.0, "observer": 95.0, "flow": 20.0, "frozen": 8.5}, {"frozen"}),
     ],
 )
 def test_anchors_can_fail(scores: dict[str, float], failing: set[str]) -> None:
-    found = verdicts(ladder.anchor_rows(lines(**scores)))
+    found = verdicts(ladder.anchor_rows(SUITE, lines(**scores)))
     assert {name for name, holds in found.items() if not holds} == failing
 
 
@@ -62,7 +65,7 @@ def test_a_cheat_is_held_to_its_bound_less_three_errors() -> None:
 def test_damage_that_rises_or_stays_up_fails() -> None:
     def curve(*scores: float) -> dict[str, bool]:
         levels = {f"place {i}": made(f"place {i}", s) for i, s in enumerate(scores)}
-        return verdicts(ladder.damage_rows(levels))
+        return verdicts(ladder.damage_rows(SUITE, levels))
 
     assert all(curve(100, 90, 60, 40, 20, 0).values())
     assert curve(100, 60, 70, 40, 20, 0)["place 2"] is False
@@ -72,11 +75,11 @@ def test_damage_that_rises_or_stays_up_fails() -> None:
     wild = tuple(v + (12.0 if i % 2 else -8.0) for i, v in enumerate(flat.scenes))
     lucky = dataclasses.replace(made("place 1", 52.0), scenes=wild)
     levels = {"place 0": flat, "place 1": lucky, "place 2": made("place 2", 0.0)}
-    assert verdicts(ladder.damage_rows(levels))["place 1"] is True
+    assert verdicts(ladder.damage_rows(SUITE, levels))["place 1"] is True
 
 
 def test_a_nuisance_that_costs_more_than_five_points_fails() -> None:
-    found = verdicts(ladder.nuisance_rows(lines(none=100.0, blur=95.5, noise=94.5)))
+    found = verdicts(ladder.nuisance_rows(SUITE, lines(none=100.0, blur=95.5, noise=94.5)))
     assert found == {"none": True, "blur": True, "noise": False}
 
 
@@ -90,14 +93,17 @@ def test_readers_that_disagree_fail() -> None:
 def whole() -> dict[str, object]:
     """A ladder with every part."""
     rows = {
-        "anchors": ladder.anchor_rows(lines(oracle=100.0, observer=95.0, flow=10.0)),
+        "anchors": ladder.anchor_rows(SUITE, lines(oracle=100.0, observer=95.0, flow=10.0)),
         "cheats": ladder.cheat_rows(SUITE, lines(vanish=0.0, ghost=-3.0)),
-        "damage": ladder.damage_rows({f"delay {i}": made(f"delay {i}", 100 - 20 * i) for i in range(6)}),
-        "nuisance": ladder.nuisance_rows(lines(none=100.0, blur=99.0)),
+        "damage": ladder.damage_rows(
+            SUITE, {f"delay {i}": made(f"delay {i}", 100 - 20 * i) for i in range(6)}
+        ),
+        "nuisance": ladder.nuisance_rows(SUITE, lines(none=100.0, blur=99.0)),
     }
     head = ladder.head_of(SUITE, ladder.Options())
     return {
         "head": head,
+        "columns": SUITE.columns,
         "parts": {name: {"rows": r, "kappa": 0.9, "readers": list(AGREED)} for name, r in rows.items()},
     }
 
@@ -115,7 +121,7 @@ def test_the_page_shows_every_row(tmp_path: Path) -> None:
 def test_a_part_alone_is_drawn_too(tmp_path: Path) -> None:
     for part in proof.PARTS:
         found = whole()
-        only = {"head": found["head"], "parts": {part: found["parts"][part]}}  # type: ignore[index]
+        only = {**found, "parts": {part: found["parts"][part]}}  # type: ignore[index]
         ladder_page.figure(only, tmp_path / f"{part}.png")
         assert (tmp_path / f"{part}.png").stat().st_size > 1000
 
@@ -123,10 +129,12 @@ def test_a_part_alone_is_drawn_too(tmp_path: Path) -> None:
 def test_parts_are_joined_only_for_the_same_scenes(tmp_path: Path) -> None:
     path = tmp_path / "ladder.json"
     head = ladder.head_of(SUITE, ladder.Options())
-    first = ladder.joined(path, head, {"cheats": 1})
+    first = ladder.joined(path, head, SUITE.columns, {"cheats": 1})
     proof.write_json(path, first)
-    assert ladder.joined(path, head, {"anchors": 2})["parts"] == {"anchors": 2, "cheats": 1}
-    assert ladder.joined(path, {**head, "seed": "9"}, {"anchors": 2})["parts"] == {"anchors": 2}
+    assert ladder.joined(path, head, SUITE.columns, {"anchors": 2})["parts"] == {"anchors": 2, "cheats": 1}
+    assert ladder.joined(path, {**head, "seed": "9"}, SUITE.columns, {"anchors": 2})["parts"] == {
+        "anchors": 2
+    }
 
 
 @pytest.mark.parametrize("argument", ["scens=4", "scenes=four", "scenes", "suite=permanense", "part=cheat"])
@@ -167,28 +175,28 @@ def test_calibration_refuses_what_it_would_have_to_repair() -> None:
 
 def test_every_pinned_setting_reaches_ninety_percent_of_theory() -> None:
     for setting, raw in SUITE.oracle_raw.items():
-        for metric, least in calibrate.LEAST.items():
-            assert least <= raw[metric] <= 1.0, (setting, metric)
+        for metric in proof.HEADLINES:
+            assert calibrate.LEAST <= raw[metric] <= 1.0, (setting, metric)
 
 
 def test_a_blind_policy_acts_by_its_parameters_alone() -> None:
     case = next(c for c in SUITE.cases("public-0000") if c.tags["hidden"] and c.tags["trial"] == "stay")
-    stage = exploit.stage_of(case, SUITE)
-    high = {name: limits[1] for name, limits in exploit.SPACE.items()}
+    stage = occluder_policies.stage_of(case, SUITE.setting, SUITE.context)
+    high = {name: limits[1] for name, limits in occluder_policies.SPACE.items()}
     always = (
         high | dict.fromkeys(("delay", "along", "across", "streak", "hold", "reset"), 0.0) | {"size": 1.0}
     )
     never = always | dict.fromkeys(("one", "several", "crossing", "cup"), 0.0)
-    dice = exploit.random.Random(1)
-    seen = exploit.play(stage, SUITE.setting, always, dice)
+    dice = random.Random(1)
+    seen = occluder_policies.play(stage, SUITE.setting, always, dice)
     assert np.array_equal(seen, SUITE.cheats()["always_reappear"](case).frames)
-    gone = exploit.play(stage, SUITE.setting, never, dice)
+    gone = occluder_policies.play(stage, SUITE.setting, never, dice)
     assert np.array_equal(gone, SUITE.cheats()["vanish"](case).frames)
 
 
 def test_random_policies_gain_nothing() -> None:
     rng = np.random.default_rng(7)
-    low, high = np.array(list(exploit.SPACE.values())).T
+    low, high = np.array(list(occluder_policies.SPACE.values())).T
     policies = low + rng.random((8, len(low))) * (high - low)
     found = exploit.scores(SUITE, Inline(), SUITE.scenes(2, "3001"), policies, dice=4, metric="S")
     assert found.shape == (8, 2)

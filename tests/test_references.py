@@ -45,7 +45,7 @@ def shown() -> dict[str, Shown]:
 
 def damaged(kind: str, strength: float, case: Case) -> np.ndarray:
     """The frames of a case with one damage."""
-    return damage.reference(damage.KINDS[kind], strength, SUITE.setting, SUITE.context)(case).frames
+    return SUITE.damages()[kind].make(case, strength).frames
 
 
 @pytest.mark.parametrize("name", CHEATS)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from simbench.case import Case, Condition, Setting, Truth
-from simbench.suite import Bound, CaseScore, Measures
+from simbench.errors import UserError
+from simbench.suite import Bound, CaseScore, Damage, Measures
 from simbench.video import Video
 from simbench.worlds.scene import Camera, Scene, constant
 
 CHEATS = tuple(f"cheat_{i}" for i in range(16))
+SIDES = ("left", "right")
+RED, BLUE = (200, 0, 0), (0, 0, 200)
 
 
 def world(seed: int) -> Scene:
@@ -23,12 +27,31 @@ def world(seed: int) -> Scene:
 
 @dataclass(frozen=True)
 class Toy:
-    """Two cases a scene: a square ends up left or right, as its colour in the given frame says."""
+    """Two cases a scene: a square ends up left or right, as its colour in the given frames says, or, for
+    given=cam and given=act, as the command does. `twins` adds an open twin to each case.
+
+    S is continuous: the share of what holding the last given frame gets wrong that is right.
+    """
 
     name: str = "toy"
     version: int = 1
     setting: Setting = field(default_factory=lambda: Setting(frames=5, context=2))
     fault: str = ""
+    twins: bool = False
+    columns: ClassVar[tuple[str, ...]] = ("fit",)
+
+    def __post_init__(self) -> None:
+        if self.setting.given == "t2v" and self.fault == "rude refusal":
+            raise UserError("no")
+        if self.setting.given == "t2v" and self.fault == "polite refusal":
+            raise UserError("given=t2v does not apply to toy: nothing tells the side; use given=v2v")
+        if self.fault in ("odd column", "text column"):
+            object.__setattr__(self, "columns", ("depth",) if self.fault == "odd column" else "fit")
+
+    @property
+    def context(self) -> int:
+        """Frames that are given."""
+        return {"i2v": 1, "t2v": 0}.get(self.setting.given, self.setting.context)
 
     def scenes(self, count: int, seed: str) -> Sequence[str]:
         """See Suite."""
@@ -36,52 +59,76 @@ class Toy:
         space = "x" if self.fault == "one space" else seed
         return [f"{space}-{i}" for i in range(first, first + count)]
 
-    def frames(self, scene: str, side: str) -> np.ndarray:
+    def frames(self, index: int, side: str, is_open: bool = False) -> np.ndarray:
         """uint8 [T, H, W, 3]."""
-        index = int(scene.rsplit("-", 1)[1])
         shape = (self.setting.frames, self.setting.height, self.setting.width, 3)
         frames = np.full(shape, 30 + index, np.uint8)
-        frames[:, :8, :8] = (
-            (200, 0, 0) if side == "left" and self.fault not in ("no cue", "prompt knows") else (0, 0, 200)
-        )
+        silent = self.fault in ("no cue", "prompt knows") or self.setting.given in ("cam", "act")
+        frames[:, :8, :8] = RED if side == "left" and not silent else BLUE
+        frames[:, 8:12, 8:12] += 100 if is_open else 0
         frames[2:, 20:, :8] += 50 if side == "left" else 0
         frames[2:, 20:, 24:] += 50 if side == "right" else 0
         return frames
 
     def cases(self, scene: str) -> Sequence[Case]:
         """See Suite."""
-        return [self.case(scene, side) for side in ("left", "right")]
+        return [
+            self.case(scene, side, is_open)
+            for side in SIDES
+            for is_open in ((False, True) if self.twins else (False,))
+        ]
 
-    def case(self, scene: str, side: str) -> Case:
+    def case(self, scene: str, side: str, is_open: bool = False) -> Case:
         """One case."""
-        s, clip = self.setting, self.frames(scene, side)
-        given = clip[: s.context] if self.fault == "a window" else clip[: s.context].copy()
-        code = {"left": "a", "right": "b"}[side]
-        name = {"one id": scene, "telling id": f"{scene}-{side}"}.get(self.fault, f"{scene}-{code}")
+        space, index = scene.rsplit("-", 1)
+        s, k, clip = self.setting, self.context, self.frames(int(index), side, is_open)
+        given = clip[:k] if self.fault == "a window" else clip[:k].copy()
+        code = {"left": "a", "right": "b"}[side] + ("o" if is_open else "")
+        way = "" if self.fault == "one name" else f"{s.given}-"
+        name = {"one id": scene, "telling id": f"{scene}-{side}"}.get(self.fault, f"{scene}-{way}{code}")
         prompt = {"telling prompt": "The square stays.", "prompt knows": f"A square, {side}."}.get(
             self.fault, "A square."
         )
         fps = s.fps + (side == "left") if self.fault == "asked otherwise" else s.fps
         if self.fault == "future inside":
             given = np.concatenate([given, clip[-1:]])
-        condition = Condition(name, s.given, given, prompt, s.width, s.height, s.frames, fps)
-        space, index = scene.rsplit("-", 1)
+        poses, actions = self.command(side)
+        intrinsics = None if poses is None else np.repeat(np.eye(3)[None], s.frames, 0)
+        shape = (s.width, s.height, s.frames, fps)
+        condition = Condition(name, s.given, given, prompt, *shape, poses, intrinsics, actions)
         seed = int.from_bytes(space.encode(), "big") % 10**9 * 1000 + int(index)
         if self.fault == "process":
             seed = os.getpid()
-        tags = {"trial": side}
-        return Case(name, scene, seed, condition, Truth(world(seed), {"side": side}), tags)
+        tags = {"trial": side, **({"hidden": not is_open} if self.twins else {})}
+        return Case(name, scene, seed, condition, Truth(world(seed), {"side": side, "open": is_open}), tags)
+
+    def command(self, side: str) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+        """Poses float64 [T, 4, 4] of a camera that slides to a side, or actions that say it, where they are
+        asked for."""
+        count, given = self.setting.frames, self.setting.given
+        if given == "act":
+            actions = tuple(["stay"] * 2 + [side] * (count - 2))
+            return None, actions[:-1] if self.fault == "short actions" else actions
+        if given != "cam" and self.fault != "uncalled poses":
+            return None, None
+        poses = np.repeat(np.eye(4)[None], count, 0)
+        if self.fault != "one command":
+            poses[2:, 0, 3] = 1.0 if side == "left" else -1.0
+        return poses.astype(np.float32) if self.fault == "coarse poses" else poses, None
 
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """See Suite."""
-        wanted = self.oracle(case).frames[2:].astype(float)
+        k = self.context
+        wanted = self.oracle(case).frames[k:].astype(float)
+        still = self.still(case)[k:].astype(float)
 
         def read(video: Video) -> Measures:
             if self.fault == "raises" and video.frames.max() == 0:
                 raise ValueError("black")
-            error = float(np.abs(video.frames[2:] - wanted).mean())
-            hit = float("nan") if self.fault == "nan" and error > 50 else float(error < 0.5)
-            return {"hit": hit + (float(np.random.default_rng().random()) if self.fault == "moody" else 0.0)}
+            error = float(np.abs(video.frames[k:] - wanted).mean())
+            fit = 1.0 - error / float(np.abs(still - wanted).mean())
+            fit = float("nan") if self.fault == "nan" and error > 50 else fit
+            return {"fit": fit + (float(np.random.default_rng().random()) if self.fault == "moody" else 0.0)}
 
         return read
 
@@ -89,9 +136,9 @@ class Toy:
         """See Suite."""
         found: dict[str, list[float]] = {}
         for row in rows:
-            if row.status == "ok" or self.fault != "dropped":
-                found.setdefault(row.scene, []).append(row.measures.get("hit", 0.0))
-        return {scene: {"S": float(np.mean(values))} for scene, values in found.items()}
+            if row.tags.get("hidden", True) and (row.status == "ok" or self.fault != "dropped"):
+                found.setdefault(row.scene, []).append(row.measures.get("fit", 0.0))
+        return {s: {"S": float(np.mean(v)), "fit": float(np.mean(v))} for s, v in found.items()}
 
     def calibrated(self, metric: str, raw: float) -> float:
         """See Suite."""
@@ -99,17 +146,45 @@ class Toy:
 
     def oracle(self, case: Case) -> Video:
         """See Suite."""
-        return Video(self.frames(case.scene, case.truth.facts["side"]), self.setting.fps)
+        index = int(case.scene.rsplit("-", 1)[1])
+        return Video(self.frames(index, case.truth.facts["side"], case.truth.facts["open"]), self.setting.fps)
 
     def observer(self, condition: Condition) -> Video:
-        """See Suite."""
-        return Video(
-            np.zeros((condition.frames, condition.height, condition.width, 3), np.uint8), condition.fps
-        )
+        """Reads the ground and the cue or the command; grey where there is neither."""
+        given, is_left = condition.given_frames, False
+        if not len(given) or self.fault == "blind observer":
+            shape = (condition.frames, condition.height, condition.width, 3)
+            return Video(np.full(shape, 128, np.uint8), condition.fps)
+        if condition.poses is not None:
+            is_left = bool(condition.poses[-1, 0, 3] > 0)
+        elif condition.actions is not None:
+            is_left = condition.actions[-1] == "left"
+        else:
+            is_left = tuple(given[0, 0, 0]) == RED
+        ground = int(given[0, 0, -1, 0])
+        frames = self.frames(ground - 30, "left" if is_left else "right", bool(given[0, 8, 8, 0] > ground))
+        return Video(frames, condition.fps)
+
+    def still(self, case: Case) -> np.ndarray:
+        """uint8 [T, H, W, 3]: the last given frame held; black without any."""
+        frames = self.oracle(case).frames
+        frames[self.context :] = frames[self.context - 1] if self.context else 0
+        return frames
 
     def cheats(self) -> Mapping[str, Callable[[Case], Video]]:
-        """See Suite."""
-        return dict.fromkeys(CHEATS[: 9 if self.fault == "few cheats" else None], self.oracle)
+        """Nothing moves, and it is brighter by one grey level more in each; see Suite."""
+
+        def cheat(levels: int) -> Callable[[Case], Video]:
+            def make(case: Case) -> Video:
+                if self.fault == "soft cheat" and levels == 3:
+                    return self.oracle(case)
+                frames = self.still(case)
+                frames[0 if self.fault == "cheat given" else self.context :] += np.uint8(levels)
+                return Video(frames, self.setting.fps)
+
+            return make
+
+        return {name: cheat(i) for i, name in enumerate(CHEATS[: 9 if self.fault == "few cheats" else None])}
 
     def bounds(self) -> Mapping[str, Bound]:
         """See Suite."""
@@ -122,6 +197,60 @@ class Toy:
             bounds["cheat_3"] = Bound(None)
         if self.fault == "high bound":
             bounds["cheat_3"] = Bound(40.0)
+        return bounds
+
+    def damages(self) -> Mapping[str, Damage]:
+        """The truth, mixed with what it is not; see Proven."""
+        other = {"left": "right", "right": "left"}
+        wrong: dict[str, Callable[[Case], np.ndarray]] = {
+            "still": self.still,
+            "swap": lambda c: self.frames(int(c.scene.rsplit("-", 1)[1]), other[c.truth.facts["side"]]),
+            "black": lambda c: np.zeros_like(self.still(c)),
+            "white": lambda c: np.full_like(self.still(c), 255),
+        }
+
+        def damage(kind: str) -> Damage:
+            def make(case: Case, strength: float) -> Video:
+                if self.fault == "flat damage":
+                    strength = min(strength, 0.1)
+                elif self.fault == "rising damage":
+                    strength = 1.0 - strength if strength else 0.0
+                elif self.fault == "harmful zero":
+                    strength += 0.1
+                k = 0 if self.fault == "damage given" else self.context
+                truth = self.oracle(case).frames
+                mixed = (1.0 - strength) * truth + strength * wrong[kind](case)
+                truth[k:] = np.rint(mixed[k:]).astype(np.uint8)
+                return Video(truth, self.setting.fps)
+
+            strengths = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)[: 5 if self.fault == "five strengths" else None]
+            return Damage(make, "" if self.fault == "no unit" else "of the mixture", strengths)
+
+        kinds = list(wrong)[: 3 if self.fault == "few damages" else None]
+        return {kind: damage(kind) for kind in kinds}
+
+    def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
+        """See Proven."""
+
+        def speck(frames: np.ndarray) -> np.ndarray:
+            out = frames if self.fault == "nuisance in place" else frames.copy()
+            if self.fault != "idle nuisance":
+                out[:, -1, -1] += np.uint8(1)
+            return out + np.uint8(20) if self.fault == "costly nuisance" else out
+
+        return {} if self.fault == "no nuisance" else {"speck": speck}
+
+    def baselines(self) -> Mapping[str, Bound]:
+        """See Proven."""
+        bounds = {name: Bound(5.0) for name in ("frozen", "copy_last", "constant_velocity")}
+        if self.fault == "odd baseline":
+            bounds["copy_lats"] = Bound(5.0)
+        if self.fault == "open baseline":
+            bounds["frozen"] = Bound(None)
+        if self.fault == "odd anchor":
+            bounds["frozen"] = Bound(None, below="the sky")
+        if self.fault == "strict baseline":
+            bounds["frozen"] = Bound(-50.0)
         return bounds
 
 

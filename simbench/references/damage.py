@@ -16,13 +16,13 @@ import numpy as np
 from simbench.case import Case, Setting
 from simbench.instruments.bench import render_layout, render_scene
 from simbench.references import occlusion
-from simbench.suite import Reference
+from simbench.suite import Damage
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Lane, Layout
 from simbench.worlds.scene import Curve, Scene
 
-Damage = Callable[[Layout, Setting, int, int, float], np.ndarray]
+Spoil = Callable[[Layout, Setting, int, int, float], np.ndarray]
 """(layout, setting, context, case seed, strength) -> frames uint8 [T, H, W, 3]."""
 
 
@@ -30,7 +30,7 @@ Damage = Callable[[Layout, Setting, int, int, float], np.ndarray]
 class Kind:
     """One kind of damage: what it does, its `unit`, and its strengths from none to most."""
 
-    damage: Damage
+    spoil: Spoil
     unit: str
     strengths: tuple[float, ...]
 
@@ -200,12 +200,17 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def reference(kind: Kind, strength: float, setting: Setting, context: int) -> Reference:
-    """Damage of one kind and strength as a reference of a suite."""
+def damages(setting: Setting, context: int) -> Mapping[str, Damage]:
+    """Every kind of damage for cases at a setting with `context` given frames."""
 
-    def make(case: Case) -> Video:
-        """The damaged clip of a case."""
-        layout = occluder.from_facts(case.truth.facts["layout"])
-        return Video(kind.damage(layout, setting, context, case.world_seed, strength), setting.fps)
+    def damage(kind: Kind) -> Damage:
+        """One kind, as the proofs ask for it."""
 
-    return make
+        def make(case: Case, strength: float) -> Video:
+            """The damaged clip of a case."""
+            layout = occluder.from_facts(case.truth.facts["layout"])
+            return Video(kind.spoil(layout, setting, context, case.world_seed, strength), setting.fps)
+
+        return Damage(make, kind.unit, kind.strengths)
+
+    return {name: damage(kind) for name, kind in KINDS.items()}
