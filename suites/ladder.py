@@ -3,9 +3,9 @@
     python -m suites.ladder suite=permanence size=32 scenes=64 seed=1001 workers=2 part=all out=docs
     python -m suites.ladder suite=geometry seed=1001 out=docs card=docs/geometry.md
 
-Writes ladder.json, ladder.md and ladder.png (or another `name`) into `out`; parts that are run one by one are
-put together there. With `card` the table is also written between the marks <!-- ladder --> and
-<!-- /ladder --> of that page. The exit code is 1 when a verdict fails.
+Writes ladder.json, ladder.png and ladder.md (or another `name`) into `out`; parts that are run one by one are
+put together there. With `card` the table goes between the marks <!-- ladder --> and <!-- /ladder --> of that
+page instead. The exit code is 1 when a verdict fails.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RISE = 2.0
 @dataclass
 class Options(Asked):
     """Options of the ladder; `seed` must be one that nobody tuned anything on. Files are called `name`, by
-    default ladder for the default suite and ladder-NAME for others; the table goes to the page `card` too."""
+    default ladder for the default suite and ladder-NAME for others. `card` is the page for the table."""
 
     scenes: int = 64
     seed: str = "1001"
@@ -215,7 +215,7 @@ def failures(ladder: Mapping[str, Any]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: every demand holds, 1: one does not, 2: it could not be run."""
-    from simbench.blocks import page_with, write_block
+    from simbench.blocks import page_with
     from suites import ladder_page
 
     try:
@@ -230,9 +230,7 @@ def main(arguments: Sequence[str]) -> int:
         path = Path(chosen.out) / f"{chosen.name or file_name(chosen, 'ladder')}.json"
         ladder = joined(path, head_of(suite, chosen), suite.columns, found)
         write_json(path, ladder)
-        ladder_page.write(ladder, path)
-        if chosen.card:
-            write_block(Path(chosen.card), "ladder", ladder_page.markdown(ladder))
+        ladder_page.write(ladder, path, Path(chosen.card) if chosen.card else None)
         print(ladder_page.markdown(ladder))
         wrong = failures(ladder)
         print("\n".join(wrong) if wrong else "every demand holds")

@@ -16,7 +16,7 @@ from conftest import ROOT, build
 from simbench.engine import Inline
 from simbench.errors import UserError
 from simbench.references import occluder_policies
-from suites import calibrate, exploit, ladder, ladder_page, proof
+from suites import calibrate, exploit, ladder, ladder_figure, ladder_page, proof
 
 SUITE: Any = build("suite", "permanence")
 AGREED = (40.0, 1.0, 1.0, 40.0)
@@ -122,7 +122,7 @@ def test_a_part_alone_is_drawn_too(tmp_path: Path) -> None:
     for part in proof.PARTS:
         found = whole()
         only = {**found, "parts": {part: found["parts"][part]}}  # type: ignore[index]
-        ladder_page.figure(only, tmp_path / f"{part}.png")
+        ladder_figure.figure(only, tmp_path / f"{part}.png")
         assert (tmp_path / f"{part}.png").stat().st_size > 1000
 
 
