@@ -98,6 +98,7 @@ def check_bounds(suite: Suite) -> None:
     for name, bound in bounds.items():
         assert bound.at_most is not None or bound.reason, f"{name} is not applicable for no reason"
         assert bound.at_most is None or bound.at_most <= 5, f"{name} may score {bound.at_most}"
+        assert bound.above is None and not bound.below, f"{name} is held to more than a number"
 
 
 def check_no_truth(suite: Suite) -> None:

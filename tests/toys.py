@@ -131,7 +131,7 @@ class Toy:
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """See Suite."""
         k = self.context
-        wanted = self.oracle(case).frames[k:].astype(float)
+        wanted = self.truth(case)[k:].astype(float)
         still = self.still(case)[k:].astype(float)
 
         def read(video: Video) -> Measures:
@@ -156,10 +156,16 @@ class Toy:
         """See Suite."""
         return raw * (60 if self.fault == "weak oracle" else 100) + (9 if self.fault == "raised zero" else 0)
 
+    def truth(self, case: Case) -> np.ndarray:
+        """uint8 [T, H, W, 3]."""
+        index = int(case.scene.rsplit("-", 1)[1])
+        return self.frames(index, case.truth.facts["side"], case.truth.facts["open"])
+
     def oracle(self, case: Case) -> Video:
         """See Suite."""
-        index = int(case.scene.rsplit("-", 1)[1])
-        return Video(self.frames(index, case.truth.facts["side"], case.truth.facts["open"]), self.setting.fps)
+        frames = self.truth(case)
+        frames[self.context :] += np.uint8(self.fault == "dim oracle")
+        return Video(frames, self.setting.fps)
 
     def observer(self, condition: Condition) -> Video:
         """Reads the ground and the cue or the command; grey where there is neither."""
@@ -179,7 +185,7 @@ class Toy:
 
     def still(self, case: Case) -> np.ndarray:
         """uint8 [T, H, W, 3]: the last given frame held; black without any."""
-        frames = self.oracle(case).frames
+        frames = self.truth(case)
         frames[self.context :] = frames[self.context - 1] if self.context else 0
         return frames
 
@@ -190,7 +196,7 @@ class Toy:
             def make(case: Case) -> Video:
                 if self.fault == "idle cheat" and levels == 3:
                     return self.oracle(case)
-                frames = self.still(case)
+                frames = self.still(case)[: -1 if self.fault == "short cheat" else None]
                 frames[0 if self.fault == "cheat given" else self.context :] += np.uint8(levels)
                 return Video(frames, self.setting.fps)
 
@@ -209,6 +215,8 @@ class Toy:
             bounds["cheat_3"] = Bound(None)
         if self.fault == "high bound":
             bounds["cheat_3"] = Bound(40.0)
+        if self.fault == "relative bound":
+            bounds["cheat_3"] = Bound(5.0, below="oracle")
         return bounds
 
     def damages(self) -> Mapping[str, Damage]:
@@ -232,7 +240,7 @@ class Toy:
                 elif self.fault == "harmful zero":
                     strength += 0.1
                 k = 0 if self.fault == "damage given" else self.context
-                truth = self.oracle(case).frames
+                truth = self.truth(case)
                 mixed = (1.0 - strength) * truth + strength * wrong[kind](case)
                 truth[k:] = np.rint(mixed[k:]).astype(np.uint8)
                 return Video(truth, self.setting.fps)
