@@ -1,0 +1,220 @@
+"""What every public function of simbench/metrics keeps: documented, pure, deterministic, strict about shapes.
+
+The functions are found on disk; EXAMPLES has one call of each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from metrics_scenes import camera_path, cloud, intrinsics_of
+
+from simbench.metrics.reprojection import project
+
+ROOT = Path(__file__).resolve().parent.parent
+UNITS = re.compile(r"\b(px|m|degrees|radians|frames?|no unit)\b")
+SHAPE = re.compile(r"\[(\.\.\.|\d|[A-Z])(, (\.\.\.|\d|[A-Z]))*\]")
+
+POSES, OTHER = camera_path(0), camera_path(1)
+CAMERAS, POINTS = intrinsics_of(9), cloud(0, 12)
+UV = project(POINTS, POSES, CAMERAS)
+RNG = np.random.default_rng(0)
+NOISY = UV + RNG.normal(0, 2, UV.shape)
+SEEN, SAID = RNG.random((9, 12)) < 0.8, RNG.random((9, 12)) < 0.8
+QUERIES = RNG.integers(0, 8, 12)
+DEPTH = RNG.uniform(2, 5, (9, 12))
+F = RNG.normal(size=(3, 3))
+TURNS = POSES[:, :3, :3]
+MATCH = {"f": F, "first": UV[0], "second": NOISY[1]}
+PATHS = {"made": OTHER, "true": POSES}
+PLACES = {"made": NOISY, "true": UV}
+LONE = {"made": DEPTH[0], "true": DEPTH[1]}
+
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "epipolar.essential": {"first_pose": POSES[0], "second_pose": POSES[1]},
+    "epipolar.fundamental": {
+        "first_pose": POSES[0],
+        "second_pose": POSES[1],
+        "first_camera": CAMERAS[0],
+        "second_camera": CAMERAS[1],
+    },
+    "epipolar.sampson_squared": MATCH,
+    "epipolar.sampson": MATCH,
+    "epipolar.symmetric_epipolar_squared": MATCH,
+    "epipolar.epipolar_distance_mean": MATCH,
+    "epipolar.sqrt_median": {"squared": DEPTH[0]},
+    "reprojection.to_camera": {"points": POINTS, "poses": POSES},
+    "reprojection.project": {"points": POINTS, "poses": POSES, "intrinsics": CAMERAS},
+    "reprojection.reprojection_error": {
+        "points": POINTS,
+        "uv": NOISY,
+        "poses": POSES,
+        "intrinsics": CAMERAS,
+    },
+    "reprojection.triangulate": {"uv": NOISY, "seen": SEEN, "poses": POSES, "intrinsics": CAMERAS},
+    "reprojection.baseline_angle": {"points": POINTS, "seen": SEEN, "poses": POSES},
+    "reprojection.absrel": LONE,
+    "reprojection.depth_error_median": LONE,
+    "reprojection.depth_within": LONE,
+    "reprojection.warp_first_to_second_nearest": {
+        "first": DEPTH,
+        "second": DEPTH[::-1],
+        "poses": POSES[:2],
+        "intrinsics": CAMERAS[:2],
+    },
+    "rotations.rotation_angles": {"rotations": TURNS},
+    "rotations.quaternions": {"rotations": TURNS},
+    "rotations.matrices": {"quaternions": RNG.normal(size=(5, 4))},
+    "rotations.rotation_vectors": {"rotations": TURNS},
+    "rotations.rotations_of": {"vectors": RNG.normal(size=(5, 3))},
+    "tracks.to_raster": {"points": UV, "width": 128, "height": 96},
+    "tracks.first_queries": {"visible": SEEN},
+    "tracks.strided_queries": {"visible": SEEN},
+    "tracks.query_mask": {"queries": QUERIES, "frames": 9},
+    "tracks.delta_avg": {**PLACES, "true_visible": SEEN, "judged": SAID},
+    "tracks.occlusion_accuracy": {"made_visible": SAID, "true_visible": SEEN, "judged": SAID | SEEN},
+    "tracks.average_jaccard": {**PLACES, "made_visible": SAID, "true_visible": SEEN, "judged": SAID | SEEN},
+    "tracks.path_jaccard": {
+        **PLACES,
+        "made_visible": SAID,
+        "true_visible": SEEN,
+        "thresholds": [1.0, 3.0],
+    },
+    "tracks.tap_vid": {
+        **PLACES,
+        "made_visible": SAID,
+        "true_visible": SEEN,
+        "queries": QUERIES,
+        "width": 128,
+        "height": 128,
+    },
+    "trajectory.eyes": {"poses": POSES},
+    "trajectory.inverted": {"poses": POSES},
+    "trajectory.align": {"made": POINTS, "true": cloud(1, 12)},
+    "trajectory.absolute_errors": PATHS,
+    "trajectory.absolute_error": PATHS,
+    "trajectory.relative_error": PATHS,
+    "trajectory.rmse": {"errors": DEPTH[0]},
+    "trajectory.excursions": {"true": POSES, "depth": 5.0},
+    "trajectory.excursion_error": {**PATHS, "depth": 5.0},
+    "trajectory.gain": {**PATHS, "depth": 5.0},
+    "trajectory.path_correlation": {**PATHS, "depth": 5.0},
+}
+
+
+def found() -> dict[str, Callable[..., Any]]:
+    """module.function -> every public function of simbench/metrics, private modules left out."""
+    out = {}
+    for path in sorted((ROOT / "simbench" / "metrics").glob("[a-z]*.py")):
+        module = importlib.import_module(f"simbench.metrics.{path.stem}")
+        for name, value in vars(module).items():
+            if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_":
+                out[f"{path.stem}.{name}"] = value
+    return out
+
+
+FOUND = found()
+
+
+def values(result: Any) -> list[np.ndarray]:
+    """All arrays and numbers of a result."""
+    if dataclasses.is_dataclass(result):
+        return [np.asarray(getattr(result, f.name)) for f in dataclasses.fields(result)]
+    return [np.asarray(r) for r in result] if isinstance(result, tuple) else [np.asarray(result)]
+
+
+def arrays(name: str) -> list[str]:
+    """Names of the arguments of an example that are arrays."""
+    return [k for k, v in EXAMPLES[name].items() if isinstance(v, np.ndarray)]
+
+
+def test_every_function_on_disk_has_an_example() -> None:
+    assert len(FOUND) > 30
+    assert set(EXAMPLES) == set(FOUND)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_docstring_says_shapes_and_units(name: str) -> None:
+    text = inspect.getdoc(FOUND[name]) or ""
+    assert SHAPE.search(text), text
+    assert UNITS.search(text), text
+    for argument in arrays(name):
+        assert argument in text or len(arrays(name)) <= 2 or re.search(r"matches|poses|bool|depth", text), (
+            f"{name} says nothing of {argument}"
+        )
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_inputs_stay_as_they_are_and_twice_gives_the_same(name: str) -> None:
+    given = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in EXAMPLES[name].items()}
+    for key in arrays(name):
+        given[key].setflags(write=False)
+    first, second = values(FOUND[name](**given)), values(FOUND[name](**given))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for key in arrays(name):
+        np.testing.assert_array_equal(given[key], EXAMPLES[name][key])
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_results_are_finite_and_new(name: str) -> None:
+    result = values(FOUND[name](**EXAMPLES[name]))
+    assert any(np.isfinite(r).any() for r in result)
+    for r in result:
+        assert r.dtype in (np.float64, np.bool_, np.int64), r.dtype
+        if r.ndim:
+            assert not any(np.shares_memory(r, EXAMPLES[name][k]) for k in arrays(name))
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_single_precision_and_any_layout_will_do(name: str) -> None:
+    wanted = values(FOUND[name](**EXAMPLES[name]))
+    layouts = {
+        "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
+        "reversed": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+        "fortran": np.asfortranarray,
+    }
+    for change in layouts.values():
+        given = {k: change(v) if isinstance(v, np.ndarray) else v for k, v in EXAMPLES[name].items()}
+        for a, b in zip(values(FOUND[name](**given)), wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-7)
+    single = {
+        k: v.astype(np.float32) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
+        for k, v in EXAMPLES[name].items()
+    }
+    for a, b in zip(values(FOUND[name](**single)), wanted, strict=True):
+        if b.dtype == np.float64:
+            np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
+        else:
+            assert (a == b).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_wrong_shape_or_type_is_refused_by_name(name: str) -> None:
+    assert arrays(name)
+    for key in arrays(name):
+        good = EXAMPLES[name][key]
+        for bad in (good[..., None], np.zeros((), good.dtype), good.astype(str)):
+            with pytest.raises(ValueError, match=r"shape|holds"):
+                FOUND[name](**{**EXAMPLES[name], key: bad})
+
+
+@pytest.mark.parametrize("name", [n for n in FOUND if "made" in EXAMPLES[n]])
+def test_two_lengths_are_refused(name: str) -> None:
+    for key in ("made", "true"):
+        with pytest.raises(ValueError, match="shape"):
+            FOUND[name](**{**EXAMPLES[name], key: EXAMPLES[name][key][:-1]})
+
+
+def test_the_checks_can_fail() -> None:
+    assert not SHAPE.search("an array") and not UNITS.search("an array [N, 2] of numbers")
+    assert SHAPE.search("uv [T, P, 2]") and SHAPE.search("f [..., 3, 3]") and UNITS.search("errors, px,")
+    assert "_shapes.shaped" not in FOUND and "epipolar._parts" not in FOUND
