@@ -20,8 +20,8 @@ Reference = Callable[[Case], Video]
 class Bound:
     """What a cheat or a baseline may score.
 
-    A cheat: `at_most` points, or None with the `reason` it does not apply. A baseline may also have to score
-    more than `above` points, and less than the anchor called `below` (oracle or observer).
+    A cheat: `at_most` points, or None with the `reason` it does not apply. Only a baseline may also have to
+    score more than `above` points, and less than the anchor called `below` (oracle or observer).
     """
 
     at_most: float | None
@@ -138,8 +138,9 @@ class Proven(Suite, Protocol):
         ...
 
     def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
-        """What must not cost a good video its score, by name: frames uint8 [T, H, W, 3] to frames. Mostly
-        `simbench.references.nuisance.nuisances`, less what the suite itself measures."""
+        """What must not cost a good video its score: frames uint8 [T, H, W, 3] to frames, by names that are
+        the same for every case. Mostly `simbench.references.nuisance.nuisances`, less what the suite
+        itself measures."""
         ...
 
     def baselines(self) -> Mapping[str, Bound]:

@@ -1,10 +1,9 @@
 """Write the measured blocks of a suite's card anew from the files that the proofs left, without measuring.
 
-    python -m suites.card suite=geometry
     python -m suites.card suite=geometry folder=docs
 
-The ladder's table and figure come from ladder-NAME.json, the number of the search for policies from
-exploit-NAME.json, both beside the card NAME.md; what is not there is left as it is.
+The tables and the figure of the ladder come from ladder-NAME.json, the number of the search for policies from
+exploit-NAME.json, both beside the card NAME.md. What the card has no marks for is left out.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from suites.proof import Asked, file_name, options
 
 @dataclass
 class Options(Asked):
-    """Options of a card; those of the setting change nothing: the files say what was measured."""
+    """Options of a card. Those of a setting change nothing: the files say what was measured."""
 
     folder: str = "docs"
 
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: written, 2: it could not be."""
-    from simbench.blocks import write_block
+    from simbench.blocks import has_block, write_block
     from suites import exploit, ladder_page
 
     try:
@@ -36,18 +35,25 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(chosen.folder)
         card = folder / f"{chosen.suite}.md"
         ladder, policy = (folder / f"{file_name(chosen, word)}.json" for word in ("ladder", "exploit"))
-        if not ladder.exists() and not policy.exists():
-            raise UserError(
-                f"neither {ladder} nor {policy} is there; run suites.ladder with out={folder} first"
-            )
-        if ladder.exists():
-            ladder_page.write(json.loads(ladder.read_text(encoding="utf-8")), ladder, card)
-        if policy.exists():
-            write_block(card, "exploit", exploit.markdown(json.loads(policy.read_text(encoding="utf-8"))))
+        written = []
+        if ladder.exists() and has_block(card, "ladder"):
+            ladder_page.write(_read(ladder), ladder, card)
+            written.append("ladder")
+        if policy.exists() and has_block(card, "exploit"):
+            write_block(card, "exploit", exploit.markdown(_read(policy)))
+            written.append("exploit")
+        if not written:
+            raise UserError(f"nothing for {card}: it needs marks, and {ladder} or {policy} what they hold")
     except UserError as error:
         print(f"suites.card: {error}", file=sys.stderr)
         return 2
+    print(f"{card}: wrote {' and '.join(written)}")
     return 0
+
+
+def _read(path: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 if __name__ == "__main__":

@@ -57,15 +57,6 @@ class Options(Asked):
     card: str = ""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One test of one row: what was demanded, and whether it holds."""
-
-    name: str
-    demand: str
-    holds: bool
-
-
 def anchor_rows(suite: Proven, lines: Mapping[str, Line]) -> list[dict[str, Any]]:
     """Oracle, observer and baselines with their verdicts."""
     from simbench.suite import Bound
@@ -74,17 +65,16 @@ def anchor_rows(suite: Proven, lines: Mapping[str, Line]) -> list[dict[str, Any]
     rows = []
     for name, found in lines.items():
         if name == "oracle":
-            demand, holds = "100 +- 1", abs(found.score - 100.0) <= ORACLE_WITHIN
+            rows.append(_row(found, "100 +- 1", abs(found.score - 100.0) <= ORACLE_WITHIN))
         elif name == "observer":
-            demand, holds = f">= {OBSERVER_AT_LEAST:g}", found.score >= OBSERVER_AT_LEAST
+            rows.append(_row(found, f">= {OBSERVER_AT_LEAST:g}", found.score >= OBSERVER_AT_LEAST))
         else:
-            demand, holds = verdict(bounds.get(name, default), found, lines)
-        rows.append(_row(found, demand, holds))
+            rows.append(_row(found, *verdict(bounds.get(name, default), found, lines), excused=True))
     return rows
 
 
 def verdict(bound: Bound, found: Line, lines: Mapping[str, Line]) -> tuple[str, bool]:
-    """What a bound demands of a baseline in words, and whether it holds among the anchors `lines`."""
+    """What a bound demands in words, and whether it holds for a cheat or for a baseline among `lines`."""
     demands, holds = [], True
     if bound.at_most is not None:
         demands.append(f"<= {bound.at_most:g} + 3 se")
@@ -143,14 +133,17 @@ def _difference(a: Line, b: Line) -> tuple[float, float]:
     return mean(steps), standard_error(steps)
 
 
-def _row(found: Line, demand: str, holds: bool) -> dict[str, Any]:
+def _row(found: Line, demand: str, holds: bool, excused: bool = False) -> dict[str, Any]:
+    """A row of the ladder. Only a baseline is `excused` from answering every case."""
     values = asdict(found)
     values.pop("scenes")
     failed = values.pop("failed")
     for key in ("score", "error", "graded", "graded_error"):
         values[key] = None if values[key] is None else round(values[key], 3)
     values["means"] = {k: round(v, 5) for k, v in values["means"].items()}
-    return {**values, "demand": f"{demand}; {failed}" if failed else demand, "holds": holds}
+    if failed:
+        demand, holds = f"{demand}; {failed}", holds and excused
+    return {**values, "demand": demand, "holds": holds}
 
 
 ROWS = {"anchors": anchor_rows, "cheats": cheat_rows, "damage": damage_rows, "nuisance": nuisance_rows}

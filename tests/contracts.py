@@ -9,14 +9,17 @@ import pickle
 import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
 from simbench.case import Case, Condition
+from simbench.errors import UserError
 from simbench.generator import Generator
-from simbench.suite import CaseScore, Suite
+from simbench.overrides import CONF
+from simbench.suite import CaseScore, Proven, Suite
 from simbench.summary import HEADLINE
-from simbench.video import Video
+from simbench.video import Video, validate
 
 OUTCOMES = r"exit|exits|stay|stays|swap|swaps|swapped|vanish|vanishes|hidden|reappear|reappears|truth|oracle"
 PLAIN = (str, int, float, type(None))
@@ -49,6 +52,7 @@ def check_ids(suite: Suite) -> None:
         assert re.fullmatch(r"[A-Za-z0-9_.-]{1,80}", case.condition.name), case.condition.name
         words = re.split(r"[^a-z]+", case.condition.name.lower())
         told = {str(v).lower() for v in case.tags.values() if isinstance(v, str)} | set(OUTCOMES.split("|"))
+        told.discard(suite.name)
         assert not told & set(words), f"{case.condition.name} tells {told & set(words)}"
     for scene in suite.scenes(2, "public"):
         assert {c.scene for c in suite.cases(scene)} == {scene}
@@ -94,6 +98,7 @@ def check_bounds(suite: Suite) -> None:
     for name, bound in bounds.items():
         assert bound.at_most is not None or bound.reason, f"{name} is not applicable for no reason"
         assert bound.at_most is None or bound.at_most <= 5, f"{name} may score {bound.at_most}"
+        assert bound.above is None and not bound.below, f"{name} is held to more than a number"
 
 
 def check_no_truth(suite: Suite) -> None:
@@ -114,6 +119,7 @@ def check_no_truth(suite: Suite) -> None:
                 assert all(isinstance(v, str) for v in value), field.name
             else:
                 assert isinstance(value, PLAIN), f"{field.name} holds a {type(value).__name__}"
+        check_command(condition)
         packed = pickle.dumps(condition)
         given = {frame.tobytes() for frame in condition.given_frames}
         for frame in clip[k:]:
@@ -122,23 +128,146 @@ def check_no_truth(suite: Suite) -> None:
         assert b"simbench.worlds" not in packed, "an object of the scene"
 
 
+def check_command(condition: Condition) -> None:
+    """Poses and intrinsics for given=cam, actions for given=act, one for each frame; elsewhere nothing."""
+    arrays = {"poses": (condition.poses, (4, 4)), "intrinsics": (condition.intrinsics, (3, 3))}
+    for name, (value, shape) in arrays.items():
+        assert (value is not None) is (condition.given == "cam"), f"{name} with given={condition.given}"
+        if value is not None:
+            assert value.dtype == np.float64 and value.shape == (condition.frames, *shape), name
+            assert np.isfinite(value).all(), name
+    assert (condition.actions is not None) is (condition.given == "act"), f"actions: {condition.given}"
+    assert condition.actions is None or len(condition.actions) == condition.frames, "an action for each frame"
+
+
 def check_crossed(suite: Suite) -> None:
-    """Cases of a scene are asked alike, differ in pixels or prompt where their futures differ, and two
-    with the same pixels have the same prompt."""
-    free = {"name", "given_frames", "prompt"}
+    """Cases of a scene are asked alike, differ in pixels, command or prompt where their futures differ, and
+    two with the same pixels and the same command have the same prompt."""
+    command = ("poses", "intrinsics", "actions")
+    free = {"name", "given_frames", "prompt", *command}
     for scene in suite.scenes(2, "public"):
         cases = suite.cases(scene)
         for a, b in ((a, b) for i, a in enumerate(cases) for b in cases[:i]):
-            for field in dataclasses.fields(Condition):
-                if field.name not in free:
-                    left, right = getattr(a.condition, field.name), getattr(b.condition, field.name)
-                    assert np.array_equal(left, right) or left == right, f"{field.name} differs"
-            same_given = np.array_equal(a.condition.given_frames, b.condition.given_frames)
-            same_prompt = a.condition.prompt == b.condition.prompt
-            if same_given and len(a.condition.given_frames):
-                assert same_prompt, "the prompt knows more than the frames"
-            if same_given and same_prompt:
+            same = {
+                field.name: np.array_equal(getattr(a.condition, field.name), getattr(b.condition, field.name))
+                for field in dataclasses.fields(Condition)
+            }
+            differing = [name for name, equal in same.items() if not equal and name not in free]
+            assert not differing, f"{', '.join(differing)} differs"
+            told_alike = same["given_frames"] and all(same[name] for name in command)
+            if told_alike and len(a.condition.given_frames):
+                assert same["prompt"], "the prompt knows more than the frames"
+            if told_alike and same["prompt"]:
                 assert suite.oracle(a).digest() == suite.oracle(b).digest(), "two futures, one condition"
+
+
+def asked_as(suite: Suite, given: str) -> tuple[Suite | None, str]:
+    """The suite asked in another way, or None and why it refuses."""
+    setting = dataclasses.replace(suite.setting, given=given)
+    try:
+        return dataclasses.replace(suite, setting=setting), ""  # type: ignore[type-var]
+    except UserError as error:
+        return None, str(error)
+
+
+def check_other_way(suite: Suite, given: str) -> None:
+    """Asked in another way a suite keeps the contract, or refuses and says what to use."""
+    asked, refusal = asked_as(suite, given)
+    if asked is None:
+        assert f"given={given}" in refusal, f"the refusal does not name given={given}: {refusal}"
+        assert re.search(r"\buse\b", refusal), f"no remedy: {refusal}"
+        return
+    check_ids(asked)
+    check_no_truth(asked)
+    here = {case.condition.name for case in cases_of(suite, 2)}
+    if given != suite.setting.given:
+        assert not here & {c.condition.name for c in cases_of(asked, 2)}, "one name, two questions"
+
+
+def check_tags(suite: Proven) -> None:
+    """Every case says its trial; `hidden` is yes or no, and where it is no there is a hidden case like it."""
+    for scene in suite.scenes(2, "public"):
+        cases = suite.cases(scene)
+        for case in cases:
+            assert isinstance(case.tags.get("trial"), str), f"{case.id} has no trial"
+            assert isinstance(case.tags.get("hidden", True), bool), f"{case.id}: hidden is no bool"
+        asked = {c.tags["trial"] for c in cases if c.tags.get("hidden", True)}
+        twins = {c.tags["trial"] for c in cases if not c.tags.get("hidden", True)}
+        assert twins <= asked, "an open twin of nothing"
+
+
+def check_given_kept(suite: Proven, case: Case, video: Video, who: str) -> None:
+    """A reference's clip is as long, large and fast as asked, and begins with the given frames."""
+    assert validate(video, case.condition) is None, f"{who}: {validate(video, case.condition)}"
+    k = len(case.condition.given_frames)
+    assert np.array_equal(video.frames[:k], case.condition.given_frames), f"{who} changes the given frames"
+
+
+def check_cheats(suite: Proven) -> None:
+    """Every cheat gives the given frames back, and in some case something else than the truth after them."""
+    cases = cases_of(suite, 1)
+    for name, cheat in suite.cheats().items():
+        spoilt = False
+        for case in cases:
+            video = cheat(case)
+            check_given_kept(suite, case, video, name)
+            spoilt |= video.digest() != suite.oracle(case).digest()
+        assert spoilt, f"{name} is the truth"
+
+
+def check_damages(suite: Proven) -> None:
+    """At least four kinds of six rising strengths with a unit; 0 is the truth byte for byte, the most is not,
+    and the given frames stay."""
+    damages = suite.damages()
+    assert len(damages) >= 4, f"{len(damages)} kinds of damage"
+    cases = cases_of(suite, 1)
+    truths = [suite.oracle(case).digest() for case in cases]
+    for name, damage in damages.items():
+        strengths = damage.strengths
+        assert len(strengths) == 6 and strengths[0] == 0.0, f"{name}: {strengths}"
+        assert all(a < b for a, b in pairwise(strengths)), f"{name}: {strengths}"
+        assert damage.unit, f"{name} has no unit"
+        for strength in strengths:
+            made = [damage.make(case, strength) for case in cases]
+            for case, video in zip(cases, made, strict=True):
+                check_given_kept(suite, case, video, f"{name} {strength:g}")
+            digests = [video.digest() for video in made]
+            if strength == 0.0:
+                assert digests == truths, f"{name} 0 is not the truth"
+        assert digests != truths, f"{name} {strengths[-1]:g} is the truth"
+
+
+def check_nuisances(suite: Proven) -> None:
+    """There are some; each gives other frames of one shape, twice the same, and leaves its input alone."""
+    case = cases_of(suite, 1)[0]
+    frames = suite.oracle(case).frames
+    before = frames.copy()
+    found = suite.nuisances(case)
+    assert found, "no nuisance"
+    for name, change in found.items():
+        made = change(frames)
+        assert np.array_equal(frames, before), f"{name} changes its input"
+        assert made.dtype == np.uint8 and made.shape == frames.shape, name
+        assert not np.array_equal(made, frames), f"{name} changes nothing"
+        assert np.array_equal(change(frames), made), f"{name}: twice, two answers"
+
+
+def check_baselines(suite: Proven) -> None:
+    """Bounds of generators on disk: at most, above, or below an anchor; or a reason why there is none."""
+    known = {path.stem for path in (CONF / "generator").glob("*.yaml")}
+    for name, bound in suite.baselines().items():
+        assert name in known, f"{name} is no generator"
+        assert bound.below in ("", "oracle", "observer"), f"{name} below {bound.below}"
+        some = bound.at_most is not None or bound.above is not None or bound.below
+        assert some or bound.reason, f"{name} may score anything for no reason"
+
+
+def check_columns(suite: Proven) -> None:
+    """Names of what aggregate gives for the truth."""
+    assert isinstance(suite.columns, tuple), "columns is no tuple"
+    cases = cases_of(suite, 1)
+    (given,) = suite.aggregate(rows_for(suite, cases, suite.oracle)).values()
+    assert set(suite.columns) <= set(given), f"{set(suite.columns) - set(given)} is not given"
 
 
 def rows_for(suite: Suite, cases: Sequence[Case], make) -> list[CaseScore]:

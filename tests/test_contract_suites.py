@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,8 @@ import contracts
 import pytest
 from conftest import build, names_in
 from toys import Toy
+
+from simbench.case import GIVEN, Setting
 
 FAULTS = [
     (contracts.check_ids, "one id"),
@@ -22,6 +23,7 @@ FAULTS = [
     (contracts.check_bounds, "open bounds"),
     (contracts.check_bounds, "no reason"),
     (contracts.check_bounds, "high bound"),
+    (contracts.check_bounds, "relative bound"),
     (contracts.check_no_truth, "a window"),
     (contracts.check_no_truth, "future inside"),
     (contracts.check_no_truth, "telling prompt"),
@@ -33,6 +35,34 @@ FAULTS = [
     (contracts.check_anchors, "dropped"),
     (contracts.check_survives, "nan"),
     (contracts.check_survives, "moody"),
+    (contracts.check_tags, "no trial"),
+    (contracts.check_tags, "twin of nothing"),
+    (contracts.check_tags, "half hidden"),
+    (contracts.check_cheats, "cheat given"),
+    (contracts.check_cheats, "idle cheat"),
+    (contracts.check_cheats, "short cheat"),
+    (contracts.check_damages, "few damages"),
+    (contracts.check_damages, "five strengths"),
+    (contracts.check_damages, "no unit"),
+    (contracts.check_damages, "harmful zero"),
+    (contracts.check_damages, "damage given"),
+    (contracts.check_damages, "idle damage"),
+    (contracts.check_nuisances, "no nuisance"),
+    (contracts.check_nuisances, "idle nuisance"),
+    (contracts.check_nuisances, "nuisance in place"),
+    (contracts.check_baselines, "odd baseline"),
+    (contracts.check_baselines, "odd anchor"),
+    (contracts.check_baselines, "open baseline"),
+    (contracts.check_columns, "odd column"),
+    (contracts.check_columns, "text column"),
+]
+COMMAND_FAULTS = [
+    (contracts.check_no_truth, "v2v", "uncalled poses"),
+    (contracts.check_no_truth, "cam", "coarse poses"),
+    (contracts.check_no_truth, "act", "short actions"),
+    (contracts.check_crossed, "cam", "one command"),
+    (contracts.check_crossed, "act", "one command"),
+    (contracts.check_crossed, "cam", "asked otherwise"),
 ]
 CHECKS = [
     contracts.check_ids,
@@ -44,6 +74,12 @@ CHECKS = [
     contracts.check_crossed,
     contracts.check_anchors,
     contracts.check_survives,
+    contracts.check_tags,
+    contracts.check_cheats,
+    contracts.check_damages,
+    contracts.check_nuisances,
+    contracts.check_baselines,
+    contracts.check_columns,
 ]
 
 
@@ -79,17 +115,45 @@ def test_a_scorer_that_raises_is_noticed() -> None:
         contracts.check_survives(Toy(fault="raises"))
 
 
-@pytest.mark.parametrize("given", ["i2v", "t2v"])
+@pytest.mark.parametrize(
+    "check", [contracts.check_no_truth, contracts.check_crossed, contracts.check_anchors]
+)
+@pytest.mark.parametrize("given", ["cam", "act"])
+def test_a_command_may_tell_the_future(check: Callable[..., None], given: str) -> None:
+    run_check(check, commanded(given))
+
+
+@pytest.mark.parametrize(("check", "given", "fault"), COMMAND_FAULTS)
+def test_a_command_out_of_form_is_noticed(check: Callable[..., None], given: str, fault: str) -> None:
+    with pytest.raises(AssertionError):
+        run_check(check, commanded(given, fault))
+
+
+def commanded(given: str, fault: str = "") -> Toy:
+    """The toy, asked by a command."""
+    return Toy(setting=Setting(frames=5, context=2, given=given), fault=fault)
+
+
+@pytest.mark.parametrize("given", GIVEN)
 @pytest.mark.parametrize("name", names_in("suite"))
 def test_other_ways_of_asking(name: str, given: str) -> None:
-    suite = build("suite", name)
-    asked = dataclasses.replace(suite, setting=dataclasses.replace(suite.setting, given=given))
-    contracts.check_ids(asked)
-    contracts.check_no_truth(asked)
-    here = {case.condition.name for case in contracts.cases_of(suite, 2)}
-    assert not here & {case.condition.name for case in contracts.cases_of(asked, 2)}, (
-        "one name, two questions"
-    )
+    contracts.check_other_way(build("suite", name), given)
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_a_refusal_that_says_what_to_use_is_an_answer(given: str) -> None:
+    contracts.check_other_way(Toy(fault="polite refusal"), given)
+
+
+@pytest.mark.parametrize("fault", ["rude refusal", "vague refusal", "one name"])
+def test_another_way_of_asking_can_fail(fault: str) -> None:
+    with pytest.raises(AssertionError):
+        contracts.check_other_way(Toy(fault=fault), "t2v")
+
+
+def test_open_twins_are_not_part_of_the_score() -> None:
+    for check in CHECKS:
+        run_check(check, Toy(twins=True))
 
 
 def test_there_is_a_suite() -> None:

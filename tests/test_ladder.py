@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, build
+from conftest import ROOT, build, names_in
 
 from simbench.engine import Inline
 from simbench.errors import UserError
@@ -31,6 +31,12 @@ def made(name: str, score: float, error: float = 1.0, spread: float = 4.0, count
 def lines(**scores: float) -> dict[str, proof.Line]:
     """Candidates by name."""
     return {name: made(name, score) for name, score in scores.items()}
+
+
+def committed(name: str) -> dict[str, Any]:
+    """What a proof left beside the cards."""
+    found: dict[str, Any] = json.loads((ROOT / "docs" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def verdicts(rows: list[dict[str, object]]) -> dict[str, bool]:
@@ -203,52 +209,65 @@ def test_random_policies_gain_nothing() -> None:
     assert found.mean() <= exploit.AT_MOST
 
 
-def test_the_committed_ladder_is_of_this_version_and_holds() -> None:
-    found = json.loads((ROOT / "docs" / "ladder.json").read_text(encoding="utf-8"))
-    assert found["head"]["suite"] == SUITE.name and found["head"]["version"] == SUITE.version
-    assert found["head"]["setting"] == SUITE.setting.name()
+@pytest.mark.parametrize("name", names_in("suite"))
+def test_the_committed_ladder_is_of_this_version_and_holds(name: str) -> None:
+    suite = build("suite", name)
+    found = committed(proof.file_name(proof.Asked(suite=name), "ladder"))
+    assert found["head"]["suite"] == suite.name and found["head"]["version"] == suite.version
+    assert found["head"]["setting"] == suite.setting.name()
     assert found["head"]["scenes"] >= 64 and set(found["parts"]) == set(proof.PARTS)
-    assert {row["name"] for row in found["parts"]["cheats"]["rows"]} == set(SUITE.cheats())
+    assert {row["name"] for row in found["parts"]["cheats"]["rows"]} == set(suite.cheats())
     assert not ladder.failures(found)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs").glob("ladder*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "docs").glob("ladder*.json")))
 def test_the_card_shows_the_committed_ladders(name: str) -> None:
-    found = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
-    assert found["head"]["version"] == SUITE.version and not ladder.failures(found)
-    card = (ROOT / "docs" / "permanence.md").read_text(encoding="utf-8")
+    found = committed(name)
+    suite = build("suite", found["head"]["suite"])
+    assert found["head"]["version"] == suite.version and not ladder.failures(found)
+    assert found["columns"] == list(suite.columns)
+    text = (ROOT / "docs" / f"{suite.name}.md").read_text(encoding="utf-8")
     for line in ladder_page.markdown(found).splitlines():
-        assert line in card, line
+        assert line in text, line
+
+
+@pytest.mark.parametrize("name", names_in("suite"))
+def test_the_card_says_what_a_policy_scored(name: str) -> None:
+    found = committed(proof.file_name(proof.Asked(suite=name), "exploit"))
+    suite = build("suite", name)
+    assert found["version"] == suite.version and found["setting"] == suite.setting.name()
+    assert found["metric"] == "S" and found["fresh"] >= 64 and found["score"] <= exploit.AT_MOST
+    assert set(found["policy"]) == set(exploit.policies_of(suite).space)
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"**S = {found['score']:.1f} ± {found['error']:.1f}**" in text
 
 
 @pytest.mark.parametrize(("side", "rate"), [(64, 18), (128, 28)])
 def test_h264_stands_on_the_committed_ladders(side: int, rate: int) -> None:
-    found = json.loads((ROOT / "docs" / f"ladder-{side}.json").read_text(encoding="utf-8"))
+    found = committed(f"ladder-{side}")
     assert found["head"]["setting"].startswith(f"{side}x{side}")
     cost = {row["name"]: row["cost"] for row in found["parts"]["nuisance"]["rows"]}
     assert cost[f"crf {rate}"] <= ladder.NUISANCE_COSTS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("part", "scenes"), [("anchors", 16), ("cheats", 24), ("nuisance", 12)])
-def test_the_ladder_holds_on_fresh_scenes(part: str, scenes: int) -> None:
-    chosen = ladder.Options(scenes=scenes, seed="4021", workers=2)
-    found = ladder.measure(SUITE, chosen, (part,))[part]
-    assert [row["name"] for row in found["rows"] if not row["holds"]] == []
-
-
-@pytest.mark.slow
-def test_damage_is_seen_in_order_on_fresh_scenes() -> None:
-    chosen = ladder.Options(scenes=16, seed="4022", workers=2)
-    rows = ladder.measure(SUITE, chosen, ("damage",))["damage"]["rows"]
+@pytest.mark.parametrize(
+    ("part", "scenes", "seed"),
+    [("anchors", 16, "4021"), ("cheats", 24, "4021"), ("damage", 16, "4022"), ("nuisance", 12, "4021")],
+)
+@pytest.mark.parametrize("name", names_in("suite"))
+def test_the_ladder_holds_on_fresh_scenes(name: str, part: str, scenes: int, seed: str) -> None:
+    chosen = ladder.Options(suite=name, scenes=scenes, seed=seed, workers=2)
+    rows = ladder.measure(build("suite", name), chosen, (part,))[part]["rows"]
     assert [row["name"] for row in rows if not row["holds"]] == []
 
 
 @pytest.mark.slow
-def test_no_blind_policy_scores() -> None:
+@pytest.mark.parametrize("name", names_in("suite"))
+def test_no_policy_scores(name: str) -> None:
     from simbench.engine import open_engine
 
-    chosen = exploit.Options(scenes=6, generations=2, population=2, fresh=48, seed="4023")
+    chosen = exploit.Options(suite=name, scenes=6, generations=2, population=2, fresh=48, seed="4023")
     with open_engine("local", 2) as engine:
-        found = exploit.exploit(SUITE, engine, chosen)
+        found = exploit.exploit(build("suite", name), engine, chosen)
     assert found["score"] - 2 * found["error"] <= exploit.AT_MOST, found

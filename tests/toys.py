@@ -41,10 +41,13 @@ class Toy:
     columns: ClassVar[tuple[str, ...]] = ("fit",)
 
     def __post_init__(self) -> None:
-        if self.setting.given == "t2v" and self.fault == "rude refusal":
-            raise UserError("no")
-        if self.setting.given == "t2v" and self.fault == "polite refusal":
-            raise UserError("given=t2v does not apply to toy: nothing tells the side; use given=v2v")
+        refusals = {
+            "polite refusal": "given=t2v does not apply to toy: nothing tells the side; use given=v2v",
+            "vague refusal": "given=t2v does not apply to toy",
+            "rude refusal": "use something else",
+        }
+        if self.setting.given == "t2v" and self.fault in refusals:
+            raise UserError(refusals[self.fault])
         if self.fault in ("odd column", "text column"):
             object.__setattr__(self, "columns", ("depth",) if self.fault == "odd column" else "fit")
 
@@ -99,27 +102,36 @@ class Toy:
         seed = int.from_bytes(space.encode(), "big") % 10**9 * 1000 + int(index)
         if self.fault == "process":
             seed = os.getpid()
-        tags = {"trial": side, **({"hidden": not is_open} if self.twins else {})}
-        return Case(name, scene, seed, condition, Truth(world(seed), {"side": side, "open": is_open}), tags)
+        facts = {"side": side, "open": is_open}
+        return Case(name, scene, seed, condition, Truth(world(seed), facts), self.tags(side, is_open))
+
+    def tags(self, side: str, is_open: bool) -> Mapping[str, object]:
+        """What is known of a case before it is answered."""
+        if self.fault == "no trial":
+            return {}
+        hidden = {"half hidden": 0.5, "twin of nothing": side == "left"}.get(self.fault)
+        if hidden is None and self.twins:
+            hidden = not is_open
+        return {"trial": side, **({} if hidden is None else {"hidden": hidden})}
 
     def command(self, side: str) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
         """Poses float64 [T, 4, 4] of a camera that slides to a side, or actions that say it, where they are
         asked for."""
         count, given = self.setting.frames, self.setting.given
+        said = "left" if self.fault == "one command" else side
         if given == "act":
-            actions = tuple(["stay"] * 2 + [side] * (count - 2))
+            actions = tuple(["stay"] * 2 + [said] * (count - 2))
             return None, actions[:-1] if self.fault == "short actions" else actions
         if given != "cam" and self.fault != "uncalled poses":
             return None, None
         poses = np.repeat(np.eye(4)[None], count, 0)
-        if self.fault != "one command":
-            poses[2:, 0, 3] = 1.0 if side == "left" else -1.0
+        poses[2:, 0, 3] = 1.0 if said == "left" else -1.0
         return poses.astype(np.float32) if self.fault == "coarse poses" else poses, None
 
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """See Suite."""
         k = self.context
-        wanted = self.oracle(case).frames[k:].astype(float)
+        wanted = self.truth(case)[k:].astype(float)
         still = self.still(case)[k:].astype(float)
 
         def read(video: Video) -> Measures:
@@ -144,10 +156,16 @@ class Toy:
         """See Suite."""
         return raw * (60 if self.fault == "weak oracle" else 100) + (9 if self.fault == "raised zero" else 0)
 
+    def truth(self, case: Case) -> np.ndarray:
+        """uint8 [T, H, W, 3]."""
+        index = int(case.scene.rsplit("-", 1)[1])
+        return self.frames(index, case.truth.facts["side"], case.truth.facts["open"])
+
     def oracle(self, case: Case) -> Video:
         """See Suite."""
-        index = int(case.scene.rsplit("-", 1)[1])
-        return Video(self.frames(index, case.truth.facts["side"], case.truth.facts["open"]), self.setting.fps)
+        frames = self.truth(case)
+        frames[self.context :] += np.uint8(self.fault == "dim oracle")
+        return Video(frames, self.setting.fps)
 
     def observer(self, condition: Condition) -> Video:
         """Reads the ground and the cue or the command; grey where there is neither."""
@@ -167,7 +185,7 @@ class Toy:
 
     def still(self, case: Case) -> np.ndarray:
         """uint8 [T, H, W, 3]: the last given frame held; black without any."""
-        frames = self.oracle(case).frames
+        frames = self.truth(case)
         frames[self.context :] = frames[self.context - 1] if self.context else 0
         return frames
 
@@ -176,9 +194,9 @@ class Toy:
 
         def cheat(levels: int) -> Callable[[Case], Video]:
             def make(case: Case) -> Video:
-                if self.fault == "soft cheat" and levels == 3:
+                if self.fault == "idle cheat" and levels == 3:
                     return self.oracle(case)
-                frames = self.still(case)
+                frames = self.still(case)[: -1 if self.fault == "short cheat" else None]
                 frames[0 if self.fault == "cheat given" else self.context :] += np.uint8(levels)
                 return Video(frames, self.setting.fps)
 
@@ -197,6 +215,8 @@ class Toy:
             bounds["cheat_3"] = Bound(None)
         if self.fault == "high bound":
             bounds["cheat_3"] = Bound(40.0)
+        if self.fault == "relative bound":
+            bounds["cheat_3"] = Bound(5.0, below="oracle")
         return bounds
 
     def damages(self) -> Mapping[str, Damage]:
@@ -211,14 +231,16 @@ class Toy:
 
         def damage(kind: str) -> Damage:
             def make(case: Case, strength: float) -> Video:
-                if self.fault == "flat damage":
+                if self.fault == "idle damage":
+                    strength = 0.0
+                elif self.fault == "flat damage":
                     strength = min(strength, 0.1)
                 elif self.fault == "rising damage":
                     strength = 1.0 - strength if strength else 0.0
                 elif self.fault == "harmful zero":
                     strength += 0.1
                 k = 0 if self.fault == "damage given" else self.context
-                truth = self.oracle(case).frames
+                truth = self.truth(case)
                 mixed = (1.0 - strength) * truth + strength * wrong[kind](case)
                 truth[k:] = np.rint(mixed[k:]).astype(np.uint8)
                 return Video(truth, self.setting.fps)
