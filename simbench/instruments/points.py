@@ -23,6 +23,9 @@ SAMPLES = 2
 SOFT_PX = 0.8
 """Blur (sd) of both pictures before they are compared: what finer detail says is aliasing and noise."""
 
+SOFTER_PX = (0.6, 0.9, 1.2, 1.6, 2.0, 2.5)
+"""Further blur (sd) that a generated picture may have."""
+
 HALF = 5
 """Half side of a patch: 11 x 11 pixels."""
 
@@ -88,6 +91,27 @@ def soften(frames: np.ndarray) -> np.ndarray:
 
     grey = channel_mean(frames.astype(np.float32))
     return np.stack([cv2.GaussianBlur(g, (0, 0), SOFT_PX, borderType=cv2.BORDER_REPLICATE) for g in grey])
+
+
+def as_soft_as(rendered: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """`rendered` [H, W], blurred until its edges are as soft as those of `made`: a generated picture may lack
+    detail, and a sharp patch lies off centre on a soft one."""
+    import cv2
+
+    wanted, best, nearest = sharpness(made), rendered, np.inf
+    for sd in (0.0, *SOFTER_PX):
+        tried = rendered if sd == 0 else cv2.GaussianBlur(rendered, (0, 0), sd, borderType=cv2.BORDER_REPLICATE)
+        off = abs(np.log(sharpness(tried) / wanted))
+        if off >= nearest:
+            break
+        best, nearest = tried, off
+    return best
+
+
+def sharpness(grey: np.ndarray) -> float:
+    """Energy of the differences between neighbours over the variance of [H, W]; contrast changes nothing."""
+    change = np.square(np.diff(grey, axis=0)).mean() + np.square(np.diff(grey, axis=1)).mean()
+    return float(change + 1e-9) / float(grey.var() + 1e-6)
 
 
 def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) -> Filmed:
@@ -212,6 +236,13 @@ class Sight:
     moved: float
 
 
+def better(first: Sight | None, second: Sight | None) -> Sight | None:
+    """The one on whose camera the larger share of points agrees."""
+    if first is None or second is None:
+        return second if first is None else first
+    return second if second.share > first.share else first
+
+
 @dataclass(frozen=True)
 class Finder:
     """Finds `points` [N, 3] of a still `scene` in videos that should show it from `poses` [T, 4, 4].
@@ -247,10 +278,10 @@ class Finder:
             found=np.zeros((count, total), bool),
             share=np.zeros(count),
         )
-        before: np.ndarray | None = None
+        sight: Sight | None = None
         for t, grey in enumerate(made):
-            sight = self._sight(t, grey, before)
-            before = None if sight is None else sight.pose
+            still = t > 0 and sight is not None and np.array_equal(grey, made[t - 1])
+            sight = sight if still else self._sight(t, grey, None if sight is None else sight.pose)
             if sight is not None:
                 out.poses[t], out.share[t], out.registered[t] = sight.pose, sight.share, True
                 out.uv[t, sight.which], out.found[t, sight.which] = sight.uv, True
@@ -279,13 +310,12 @@ class Finder:
         """What one picture shows: sought from the commanded camera, the one before, and the others; then
         filmed again from where it is and sought once more."""
         best = self._from(self.truth, t, grey, NEAR_PX)
-        if best is None or best.share < SURE:
-            views = [] if before is None else [(self._film(before), 0, NEAR_PX)]
-            views += [(self.others, k, FAR_PX) for k in range(len(self.others.poses))]
-            for filmed, k, radius in views:
-                if best is None or best.share < SURE:
-                    new = None if filmed is None else self._from(filmed, k, grey, radius)
-                    best = new if best is None or (new is not None and new.share > best.share) else best
+        if before is not None and (best is None or best.share < SURE):
+            filmed = self._film(before)
+            best = better(best, None if filmed is None else self._from(filmed, 0, grey, NEAR_PX))
+        for k in range(len(self.others.poses)):
+            if best is None or best.share < LEAST_SHARE:
+                best = better(best, self._from(self.others, k, grey, FAR_PX))
         if best is not None and best.moved > 0.3:
             filmed = self._film(best.pose)
             best = None if filmed is None else self._from(filmed, 0, grey, NEAR_PX)
@@ -303,7 +333,8 @@ class Finder:
         seen = np.flatnonzero(filmed.seen[t])[:: 2 if radius > NEAR_PX else 1]
         if len(seen) < LEAST_POINTS:
             return None
-        uv, alike = match(filmed.grey[t], grey, filmed.uv[t, seen], max(3, round(radius * self.scale)))
+        look = as_soft_as(filmed.grey[t], grey)
+        uv, alike = match(look, grey, filmed.uv[t, seen], max(3, round(radius * self.scale)))
         keep = alike >= ALIKE
         which, spot = seen[keep], uv[keep]
         solved = pose.solve(
