@@ -174,9 +174,7 @@ class Geometry:
 
     def _view(self, make: views.View, strength: float = 1.0) -> Reference:
         s = self.setting
-        return lambda case: Video(
-            make(case.truth.scene, s, s.context, case.world_seed, strength), s.fps
-        )
+        return lambda case: Video(make(case.truth.scene, s, s.context, case.world_seed, strength), s.fps)
 
     def bounds(self) -> Mapping[str, Bound]:
         """Every cheat may score 5 points at the most: zero, and room for what a fit leaves."""
@@ -189,7 +187,9 @@ class Geometry:
         def damage(make: views.View, unit: str, *strengths: float) -> Damage:
             """One view of the truth as damage; at strength 0 the truth itself."""
             return Damage(
-                lambda case, strength: self.oracle(case) if strength == 0 else self._view(make, strength)(case),
+                lambda case, strength: (
+                    self.oracle(case) if strength == 0 else self._view(make, strength)(case)
+                ),
                 unit,
                 (0.0, *strengths),
             )

@@ -9,7 +9,8 @@ USAC_MAGSAC (Barath et al., MAGSAC++, CVPR 2020) and a robust refinement, twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
@@ -35,6 +36,9 @@ ALIKE = 0.6
 LEAST_POINTS = 12
 LEAST_SHARE = 0.5
 """A frame is registered by at least so many points and at least this share of those that should be seen."""
+
+REMEMBERED = 512
+"""Pictures whose reading a finder keeps."""
 
 SURE = 0.8
 """Share of agreeing points with which no other camera is tried."""
@@ -100,7 +104,9 @@ def as_soft_as(rendered: np.ndarray, made: np.ndarray) -> np.ndarray:
 
     wanted, best, nearest = sharpness(made), rendered, np.inf
     for sd in (0.0, *SOFTER_PX):
-        tried = rendered if sd == 0 else cv2.GaussianBlur(rendered, (0, 0), sd, borderType=cv2.BORDER_REPLICATE)
+        tried = (
+            rendered if sd == 0 else cv2.GaussianBlur(rendered, (0, 0), sd, borderType=cv2.BORDER_REPLICATE)
+        )
         off = abs(np.log(sharpness(tried) / wanted))
         if off >= nearest:
             break
@@ -256,6 +262,8 @@ class Finder:
     points: np.ndarray
     truth: Filmed
     others: Filmed
+    known: dict[bytes, Sight | None] = field(default_factory=dict, repr=False, compare=False)
+    """Pictures read before: most videos of one case begin alike, and cheats share all but a few frames."""
 
     @property
     def camera(self) -> np.ndarray:
@@ -281,7 +289,7 @@ class Finder:
         sight: Sight | None = None
         for t, grey in enumerate(made):
             still = t > 0 and sight is not None and np.array_equal(grey, made[t - 1])
-            sight = sight if still else self._sight(t, grey, None if sight is None else sight.pose)
+            sight = sight if still else self._remembered(t, grey, None if sight is None else sight.pose)
             if sight is not None:
                 out.poses[t], out.share[t], out.registered[t] = sight.pose, sight.share, True
                 out.uv[t, sight.which], out.found[t, sight.which] = sight.uv, True
@@ -305,6 +313,17 @@ class Finder:
         return np.stack(
             [cv2.warpAffine(f, ways, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) for f in frames]
         )
+
+    def _remembered(self, t: int, grey: np.ndarray, before: np.ndarray | None) -> Sight | None:
+        """`_sight`, of an equal picture in an equal place only once."""
+        key = sha256(
+            grey.tobytes() + (b"" if before is None else before.tobytes()) + bytes([t % 256])
+        ).digest()
+        if key not in self.known:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            self.known[key] = self._sight(t, grey, before)
+        return self.known[key]
 
     def _sight(self, t: int, grey: np.ndarray, before: np.ndarray | None) -> Sight | None:
         """What one picture shows: sought from the commanded camera, the one before, and the others; then
@@ -330,12 +349,14 @@ class Finder:
 
     def _from(self, filmed: Filmed, t: int, grey: np.ndarray, radius: float) -> Sight | None:
         """Points and camera of a picture that looks as frame `t` of `filmed` does, but for some motion."""
-        seen = np.flatnonzero(filmed.seen[t])[:: 2 if radius > NEAR_PX else 1]
+        seen = np.flatnonzero(filmed.seen[t])[:: 3 if radius > NEAR_PX else 1]
         if len(seen) < LEAST_POINTS:
             return None
         look = as_soft_as(filmed.grey[t], grey)
         uv, alike = match(look, grey, filmed.uv[t, seen], max(3, round(radius * self.scale)))
         keep = alike >= ALIKE
+        if keep.sum() < LEAST_SHARE * len(seen):
+            return None
         which, spot = seen[keep], uv[keep]
         solved = pose.solve(
             self.points[which], spot, self.camera, filmed.poses[t], pose.REACH_PX * self.scale

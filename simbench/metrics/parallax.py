@@ -52,7 +52,9 @@ def _step(matrix: np.ndarray, x: np.ndarray, goal: np.ndarray) -> np.ndarray:
     design[:, 0, :3], design[:, 1, 3:6] = over, over
     design[:, :, 6:] = -made[:, :, None] * over[:, None, :2]
     weight = np.repeat((residual**2).sum(axis=1) + 1e-6, 2) ** -0.25
-    change = np.linalg.lstsq(design.reshape(-1, 8) * weight[:, None], -residual.ravel() * weight, rcond=None)[0]
+    change = np.linalg.lstsq(design.reshape(-1, 8) * weight[:, None], -residual.ravel() * weight, rcond=None)[
+        0
+    ]
     return np.asarray(matrix + np.append(change, 0.0).reshape(3, 3))
 
 
