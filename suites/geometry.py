@@ -121,7 +121,7 @@ class Geometry:
         return {key: float(value) for key, value in out.items() if np.isfinite(value)}
 
     def _errors(self, find: Finder, found: Found) -> tuple[np.ndarray, np.ndarray]:
-        """Per frame after the given ones: summed distances of the video's points and of the best homography."""
+        """Per frame after the given ones: summed distances of the video and of the best homography, px."""
         s, truth = self.setting, find.truth
         after = slice(s.context, None)
         start = truth.uv[s.context - 1]
@@ -133,7 +133,7 @@ class Geometry:
         return self.scorer(case)(video)
 
     def trace(self, case: Case, video: Video) -> Mapping[str, Sequence[float | None]]:
-        """Mean distance of the points to the truth, and of the best homography, px of an image 256 px wide."""
+        """Mean distances to the truth: the points, and the best homography; px of an image 256 px wide."""
         find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
         made, flat = self._errors(find, find.follow(video.frames))
         counts = np.maximum((find.truth.seen & find.truth.seen[self.setting.context - 1]).sum(axis=1), 1)
@@ -182,7 +182,6 @@ class Geometry:
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt in one way by growing strength."""
-        s = self.setting
 
         def damage(make: views.View, unit: str, *strengths: float) -> Damage:
             """One view of the truth as damage; at strength 0 the truth itself."""
@@ -202,7 +201,7 @@ class Geometry:
         return nuisances(OBJECT * s.height, min(s.width, s.height), s.fps)
 
     def baselines(self) -> Mapping[str, Bound]:
-        """A picture that stands still is worse than the best homography; the others must not beat the oracle."""
+        """A picture that stands still is worse than the best homography."""
         return {"frozen": Bound(5.0), "copy_last": Bound(5.0)}
 
 

@@ -1,4 +1,4 @@
-"""What a video shows of a first view after it looked away: landmarks on return, and where they must not be."""
+"""What a video shows of a first view after it looked away: its landmarks on return, and none before."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def judge(asked: Ask, found: Found, frames: np.ndarray) -> Measures:
 
 
 def seen_twice(asked: Ask, frames: np.ndarray) -> float | None:
-    """Mean correlation of patches that the first view does not show and the camera passes twice, on its way out
-    and on its way back: whatever a video invents there must be there again. None where nothing is."""
+    """Mean correlation of patches that the first view does not show and the camera passes twice, out and
+    back: whatever a video invents there must be there again. None where nothing is."""
     yaw = visit(asked.walk).yaw
     count, grey = len(yaw), soften(frames)
     turn = int(np.abs(yaw).argmax())

@@ -31,7 +31,8 @@ def build(
     extent: float = 1.0,
 ) -> Scene:
     """A still life of 8 to 12 objects. `camera` is orbit, truck, dolly, crane or any; at an `even` pace it
-    moves from the first frame to the last, eased it starts and stops softly. `extent` is a factor on its way."""
+    moves from the first frame to the last, eased it starts and stops softly. `extent` is a factor on how far.
+    """
     if pace not in PACES:
         raise UserError(f"pace={pace} is unknown; use one of {', '.join(PACES)}")
     stage = Stage(random.Random(seed), look, split)
