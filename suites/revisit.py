@@ -143,8 +143,11 @@ class Revisit:
 
     def bounds(self) -> Mapping[str, Bound]:
         """Every cheat may score 5 points at the most: zero, and room for luck of the draw."""
-        turned = Bound(None, "to which side the camera turns is asked by camera; here what it comes back to")
-        return {name: turned if name == "opposite" else Bound(5.0) for name in self.cheats()}
+        other = {
+            "opposite": "to which side the camera turns is asked by camera; here what it comes back to",
+            "recoloured": "what is grey keeps its place and texture; only what has a colour is lost",
+        }
+        return {n: Bound(None, other[n]) if n in other else Bound(5.0) for n in self.cheats()}
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt on return by growing strength."""

@@ -7,10 +7,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from simbench.instruments.points import HALF, Finder, Found, finder, intrinsics, soften, surface_points
+from simbench.instruments.patches import HALF, soften
+from simbench.instruments.points import Finder, Found, finder, intrinsics, surface_points
 from simbench.metrics.tracks import THRESHOLDS, average_jaccard, path_jaccard, to_raster
 from simbench.suite import Measures
 from simbench.worlds.walks import Walk, visit
+
+FEW = 24
+"""A frame that shows fewer landmarks than this is not judged."""
+
+SHINES = 0.25
+"""Correlation with the first view, above that of the truth, at which it begins to shine through."""
 
 LOST_PX = 16.0
 """What a landmark that is not found costs in `return_px`, px of an image 256 px wide."""
@@ -42,6 +49,8 @@ def ask(walk: Walk) -> Ask:
     with np.errstate(invalid="ignore"):
         inside = ((uv > -edge) & (uv < size + edge)).all(axis=-1)
     judged = find.truth.seen | ~inside
+    few = find.truth.seen.sum(axis=1) < FEW
+    judged[few & inside.any(axis=1)] = False
     none = ~inside.any(axis=1) & (np.arange(s.frames) >= s.context)
     last = int(np.flatnonzero(none).max()) if none.any() else s.frames
     return Ask(walk, find, judged, none, np.arange(s.frames) > last)
@@ -61,7 +70,7 @@ def judge(asked: Ask, found: Found, frames: np.ndarray) -> Measures:
         "aj_return": average_jaccard(
             made, shown & left, true, seen, np.broadcast_to(asked.back[:, None], seen.shape), THRESHOLDS
         ),
-        "away": shown[asked.away].mean() if asked.away.any() else 0.0,
+        "away": np.maximum(shown.mean(axis=1), shining(asked, frames))[asked.away].mean(),
         "aj_path": path_jaccard(made[after], shown[after], true[after], seen[after], THRESHOLDS),
         "return_px": np.minimum(off, LOST_PX)[back].mean() if back.any() else LOST_PX,
         "registered": found.registered[asked.back].mean(),
@@ -70,6 +79,33 @@ def judge(asked: Ask, found: Found, frames: np.ndarray) -> Measures:
     if twice is not None:
         out["twice"] = twice
     return {name: float(value) for name, value in out.items()}
+
+
+def shining(asked: Ask, frames: np.ndarray) -> np.ndarray:
+    """How much of the first view shines through each frame, float64 [T] in [0, 1]: the correlation of their
+    details beyond what the truth has by chance (a checkered floor looks alike after a quarter turn)."""
+    truth, given = visit(asked.walk).frames, asked.walk.setting.context
+    home = _details(truth[given - 1 : given])[0]
+    made, real = (np.array([_overlap(f, home) for f in _details(v)]) for v in (frames, truth))
+    return np.clip((made - np.maximum(real, 0.0) - SHINES) / SHINES, 0.0, 1.0)
+
+
+def _details(frames: np.ndarray) -> np.ndarray:
+    """Softened frames [T, H, W] without what is larger than a patch."""
+    import cv2
+
+    wide = 6.0 * frames.shape[1] / 128
+    return np.stack([g - cv2.GaussianBlur(g, (0, 0), wide) for g in soften(frames)])
+
+
+def _overlap(details: np.ndarray, home: np.ndarray) -> float:
+    """Best correlation of the middle of `home` with `details`, both [H, W], within a few pixels."""
+    import cv2
+
+    edge = max(2, home.shape[0] // 32)
+    middle = np.ascontiguousarray(home[edge:-edge, edge:-edge])
+    best = float(cv2.matchTemplate(details, middle, cv2.TM_CCOEFF_NORMED).max())
+    return best if np.isfinite(best) and best <= 1.001 else 0.0
 
 
 def seen_twice(asked: Ask, frames: np.ndarray) -> float | None:

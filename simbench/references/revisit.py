@@ -84,6 +84,11 @@ def negative(walk: Walk, strength: float) -> np.ndarray:
     return _on_return(walk, lambda part: 255 - part)
 
 
+def recoloured(walk: Walk, strength: float) -> np.ndarray:
+    """Comes back with red, green and blue exchanged."""
+    return _on_return(walk, lambda part: part[..., [1, 2, 0]])
+
+
 def turn(walk: Walk, strength: float) -> np.ndarray:
     """Comes back `strength` degrees off."""
     yaw = visit(walk).yaw.copy()
@@ -229,6 +234,7 @@ CHEATS: Mapping[str, View] = {
     "mirrored": mirrored,
     "upside_down": upside_down,
     "negative": negative,
+    "recoloured": recoloured,
     "misplaced": misplaced,
     "reset": reset,
     "early": early,
