@@ -132,11 +132,12 @@ def _on_dial(x: float, y: float, radius: float, state: float) -> Vec:
 
 def _tank(layout: Layout) -> list[Body]:
     x, floor, radius = layout.place, TABLE + 0.03, 0.2
-    half = _sized(layout.path, lambda s: (radius - 0.004, 0.025 + 0.27 * s, radius - 0.004))
-    motion = _moved(layout.path, lambda s: (x, floor + 0.025 + 0.27 * s, 0.0))
-    liquid = Body("liquid", "cylinder", half, motion, _coat(layout, "noise", 0.12), "mover")
+    # Turned by an eighth, so that its upper edges slope: a level one would be drawn in thirds of a pixel.
+    side = (radius - 0.004) / math.sqrt(2)
+    half = _sized(layout.path, lambda s: (side, 0.025 + 0.27 * s, side))
+    motion = _moved(layout.path, lambda s: (x, floor + 0.025 + 0.27 * s, 0.0), (0.0, math.pi / 4, 0.0))
+    liquid = Body("liquid", "box", half, motion, _coat(layout, "noise", 0.12), "mover")
     swim = _moved(layout.path, lambda s: (x + 0.06, floor + 0.05 + 0.54 * s, 0.19))
-    # A level edge is drawn in thirds of a pixel; what is round and swims on it shows the steps between.
     float_ = Body("float", "sphere", constant(0.06, 0.06, 0.06), swim, _flat(PALE), "mover")
     glass: Vec = (0.70, 0.80, 0.86)
     out = [

@@ -116,7 +116,7 @@ def sample(
     process = _among("process", process, PROCESSES, rng.choice(known))
     way = _among("way", way, ways(process), rng.choice(ways(process)))
     gone = leave + CLOSING
-    come = gone + 0.26 + 0.2 * difficulty
+    come = gone + 0.25 + 0.2 * difficulty
     back = come + OPENING
     if back > LATEST:
         raise UserError(
