@@ -45,6 +45,12 @@ REMEMBERED = 512
 SURE = 0.8
 """Share of agreeing points with which no other camera is tried."""
 
+TEXTURE = 15.0
+"""Least eigenvalue of the structure tensor (5 x 5, Sobel) at a point; noise of sd 8 gives 5 at the most."""
+
+RIM = 0.03
+"""Second difference of inverse depth, as a share of it, from which a surface is thought to end."""
+
 NEAR_PX = 8.0
 FAR_PX = 16.0
 """How far from where it is expected a point is sought, px of an image 128 px high."""
@@ -108,6 +114,19 @@ def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) 
     return Filmed(looks(rgb), poses, uv, depth, seen)
 
 
+def rims(depth: np.ndarray) -> np.ndarray:
+    """bool [H, W]: pixels whose patch meets the sky or a rim, where one surface ends before another and what is
+    beside a point may change. On a plane inverse depth is linear in the image, so a rim is where it bends."""
+    import cv2
+
+    near = np.where(depth > 0, 1.0 / np.maximum(depth, 1e-6), 0.0)
+    bends = np.zeros_like(near)
+    for kernel in (np.array([[1.0, -2.0, 1.0]]), np.array([[1.0], [-2.0], [1.0]])):
+        bends = np.maximum(bends, np.abs(cv2.filter2D(near, -1, kernel, borderType=cv2.BORDER_REPLICATE)))
+    rim = (depth <= 0) | (bends > RIM * near)
+    return cv2.dilate(rim.astype(np.uint8), np.ones((2 * HALF + 1, 2 * HALF + 1), np.uint8)) > 0
+
+
 def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int = 160) -> np.ndarray:
     """World points [N, 3], N <= `count`, on the surfaces that `pose` [4, 4] sees: the best corner (least
     eigenvalue of the structure tensor, Shi and Tomasi 1994) of each cell of a grid over the image."""
@@ -119,7 +138,7 @@ def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int 
     drawn = render(compile_scene(scene, 1, setting.fps, pose[None]), setting.width, setting.height, SAMPLES)
     corners = cv2.cornerMinEigenVal(soften(drawn.rgb)[0], 5)
     depth = drawn.depth[0].astype(np.float64)
-    corners[(depth <= 0)] = 0.0
+    corners[rims(depth)] = 0.0
     edge = HALF + 1
     corners[:edge], corners[-edge:], corners[:, :edge], corners[:, -edge:] = 0.0, 0.0, 0.0, 0.0
     cell = max(3, int(np.sqrt(setting.width * setting.height / count)))
@@ -128,7 +147,7 @@ def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int 
         for left in range(0, setting.width, cell):
             part = corners[top : top + cell, left : left + cell]
             y, x = np.unravel_index(part.argmax(), part.shape)
-            if part[y, x] > 1.0:
+            if part[y, x] > TEXTURE:
                 spots.append((float(part[y, x]), left + x, top + y))
     spots = sorted(spots, reverse=True)[:count]
     if not spots:
