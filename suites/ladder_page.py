@@ -68,9 +68,8 @@ def _table(part: str, rows: list[dict[str, Any]], columns: Sequence[str]) -> lis
 
 def _damage_table(rows: list[dict[str, Any]]) -> list[str]:
     graded = _graded(rows)
-    out = ["| damage | S by strength | S_graded alike | holds |", "|---|---|---|---|"]
-    if not graded:
-        out = ["| damage | S by strength | holds |", "|---|---|---|"]
+    heads = ["damage", "S by strength", *(["S_graded alike"] if graded else []), "holds"]
+    out = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for kind, part in kinds(rows).items():
         scores = ", ".join(f"{r['strength']:g}: {_pm(r['score'], r['error'])}" for r in part)
         cells = [f"{kind} ({part[0]['unit']})", scores]

@@ -8,7 +8,7 @@ from typing import Any
 import contracts
 import pytest
 from conftest import build, names_in
-from toys import Toy
+from proven import ProvenToy
 
 from simbench.case import GIVEN, Setting
 
@@ -101,18 +101,18 @@ def test_suite(suite: Any, check: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_toy_passes(check: Callable[..., None]) -> None:
-    run_check(check, Toy())
+    run_check(check, ProvenToy())
 
 
 @pytest.mark.parametrize(("check", "fault"), FAULTS, ids=lambda v: getattr(v, "__name__", v))
 def test_check_can_fail(check: Callable[..., None], fault: str) -> None:
     with pytest.raises(AssertionError):
-        run_check(check, Toy(fault=fault))
+        run_check(check, ProvenToy(fault=fault))
 
 
 def test_a_scorer_that_raises_is_noticed() -> None:
     with pytest.raises(ValueError, match="black"):
-        contracts.check_survives(Toy(fault="raises"))
+        contracts.check_survives(ProvenToy(fault="raises"))
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_a_command_out_of_form_is_noticed(check: Callable[..., None], given: str
         run_check(check, commanded(given, fault))
 
 
-def commanded(given: str, fault: str = "") -> Toy:
+def commanded(given: str, fault: str = "") -> ProvenToy:
     """The toy, asked by a command."""
-    return Toy(setting=Setting(frames=5, context=2, given=given), fault=fault)
+    return ProvenToy(setting=Setting(frames=5, context=2, given=given), fault=fault)
 
 
 @pytest.mark.parametrize("given", GIVEN)
@@ -142,18 +142,18 @@ def test_other_ways_of_asking(name: str, given: str) -> None:
 
 @pytest.mark.parametrize("given", GIVEN)
 def test_a_refusal_that_says_what_to_use_is_an_answer(given: str) -> None:
-    contracts.check_other_way(Toy(fault="polite refusal"), given)
+    contracts.check_other_way(ProvenToy(fault="polite refusal"), given)
 
 
 @pytest.mark.parametrize("fault", ["rude refusal", "vague refusal", "one name"])
 def test_another_way_of_asking_can_fail(fault: str) -> None:
     with pytest.raises(AssertionError):
-        contracts.check_other_way(Toy(fault=fault), "t2v")
+        contracts.check_other_way(ProvenToy(fault=fault), "t2v")
 
 
 def test_open_twins_are_not_part_of_the_score() -> None:
     for check in CHECKS:
-        run_check(check, Toy(twins=True))
+        run_check(check, ProvenToy(twins=True))
 
 
 def test_there_is_a_suite() -> None:

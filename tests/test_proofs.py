@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
-from toys import Still, Toy
+from proven import ProvenToy
+from toys import Still
 
 from simbench import assemble, blocks, engine
 from simbench.case import Case, Condition, Setting
@@ -45,13 +46,13 @@ def toy() -> dict[str, Any]:
     """The ladder of the toy without faults."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "open_engine", lambda *arguments: nullcontext(Inline()))
-        return climbed(Toy())
+        return climbed(ProvenToy())
 
 
 def test_the_toy_holds_every_demand(toy: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert ladder.failures(toy) == []
     assert list(toy["parts"]) == list(proof.PARTS)
-    proof.gather(Toy(), ["7-0"], ("oracle",), 1)
+    proof.gather(ProvenToy(), ["7-0"], ("oracle",), 1)
     assert "1/1 scenes, 0.0" in capsys.readouterr().out
 
 
@@ -70,12 +71,12 @@ def test_the_toy_holds_every_demand(toy: dict[str, Any], capsys: pytest.CaptureF
     ],
 )
 def test_a_fault_of_the_suite_fails_its_row(fault: str, part: str, row: str) -> None:
-    wrong = ladder.failures(climbed(Toy(fault=fault), part))
+    wrong = ladder.failures(climbed(ProvenToy(fault=fault), part))
     assert any(line.startswith(f"{part}: {row} scores ") for line in wrong), wrong
 
 
 def test_open_twins_change_nothing(toy: dict[str, Any]) -> None:
-    assert climbed(Toy(twins=True), "anchors", "nuisance")["parts"] == {
+    assert climbed(ProvenToy(twins=True), "anchors", "nuisance")["parts"] == {
         part: toy["parts"][part] for part in ("anchors", "nuisance")
     }
 
@@ -111,7 +112,7 @@ def test_a_baseline_without_an_answer_counts_as_zero(
     answer: Any, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assemble, "load", lambda options: Answers(answer))
-    rows = {row["name"]: row for row in climbed(Toy(), "anchors")["parts"]["anchors"]["rows"]}
+    rows = {row["name"]: row for row in climbed(ProvenToy(), "anchors")["parts"]["anchors"]["rows"]}
     for name in proof.GENERATORS:
         assert rows[name]["score"] == 0.0 and rows[name]["holds"]
         assert "6 of 6 not answered: " in rows[name]["demand"] and reason in rows[name]["demand"]
@@ -125,10 +126,10 @@ def test_a_baseline_that_solves_the_suite_is_noticed(monkeypatch: pytest.MonkeyP
 
         def answer(self, c: Condition, batch: int) -> Video:
             """One video."""
-            return Toy().observer(c)
+            return ProvenToy().observer(c)
 
     monkeypatch.setattr(assemble, "load", lambda options: Perfect())
-    wrong = ladder.failures(climbed(Toy(), "anchors"))
+    wrong = ladder.failures(climbed(ProvenToy(), "anchors"))
     assert any("flow scores 100.0, demanded below the oracle" in line for line in wrong)
 
 
@@ -162,7 +163,7 @@ def test_scores_far_below_zero_stay_on_the_figure(toy: dict[str, Any], tmp_path:
 
 
 def test_a_suite_without_nuisances_is_drawn(tmp_path: Path) -> None:
-    found = climbed(Toy(fault="no nuisance"), "nuisance")
+    found = climbed(ProvenToy(fault="no nuisance"), "nuisance")
     ladder_figure.figure(found, tmp_path / "n.png")
     assert (tmp_path / "n.png").stat().st_size > 1000
 
@@ -170,7 +171,7 @@ def test_a_suite_without_nuisances_is_drawn(tmp_path: Path) -> None:
 def test_the_command_writes_files_named_after_the_suite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ladder, "build_suite", lambda chosen: Toy())
+    monkeypatch.setattr(ladder, "build_suite", lambda chosen: ProvenToy())
     page = tmp_path / "toy.md"
     arguments = ["suite=toy", "scenes=2", "part=nuisance", f"out={tmp_path}", f"card={page}"]
     assert ladder.main(arguments) == 2 and "is no page" in capsys.readouterr().err
@@ -219,24 +220,24 @@ def test_a_suite_that_lacks_what_proofs_ask_is_refused(monkeypatch: pytest.Monke
 
 
 def test_calibration_pins_what_the_suite_gives() -> None:
-    found = calibrate.calibrate(Toy(), 3, 1)
+    found = calibrate.calibrate(ProvenToy(), 3, 1)
     assert found == calibrate.Calibration({"S": 1.0}, None, ())
-    assert calibrate.refusal(Toy(), found.raw) is None
+    assert calibrate.refusal(ProvenToy(), found.raw) is None
     text = calibrate.pinned("name: toy\noracle_raw: {}\n", "a setting", found.raw)
     assert text == 'name: toy\noracle_raw:\n  "a setting": {S: 1}\n'
-    dim = calibrate.calibrate(Toy(fault="dim oracle"), 1, 1)
+    dim = calibrate.calibrate(ProvenToy(fault="dim oracle"), 1, 1)
     assert len(dim.misses) == 2 and "calibration-0" in dim.misses[0] and "left" in dim.misses[0]
-    reason = calibrate.refusal(Toy(), dim.raw)
+    reason = calibrate.refusal(ProvenToy(), dim.raw)
     assert reason is not None and "S 78.7 %" in reason and "size=" in reason
 
 
 def test_a_sheet_shows_each_cheat_where_it_spoils() -> None:
-    shown = sheet.clips(Toy(twins=True), "7-0", "auto")
+    shown = sheet.clips(ProvenToy(twins=True), "7-0", "auto")
     names = [name for name, _ in shown]
     assert names[:3] == ["truth: left", "truth: right", "observer: left"]
     assert names[3] == "cheat 0" and len(names) == 3 + 16
     with pytest.raises(UserError, match="it has left, right"):
-        sheet.clips(Toy(), "7-0", "up")
+        sheet.clips(ProvenToy(), "7-0", "up")
 
 
 def condition(given: int) -> Condition:
@@ -282,7 +283,7 @@ def test_drift_blur_and_shuffle_do_what_they_say() -> None:
 
 
 def test_policies_see_the_condition_alone() -> None:
-    here, there = Toy().cases("7-0")
+    here, there = ProvenToy().cases("7-0")
     blind = Case(here.id, here.scene, here.world_seed, here.condition, there.truth)
     values = {name: high for name, (_, high) in policies.SPACE.items()}
     prepare = policies.blind().prepare
@@ -291,7 +292,7 @@ def test_policies_see_the_condition_alone() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Generous(Toy):
+class Generous(ProvenToy):
     """A suite that gives 50 points for nothing."""
 
     def calibrated(self, metric: str, raw: float) -> float:
@@ -299,7 +300,7 @@ class Generous(Toy):
         return 50.0 + 50.0 * raw
 
 
-@pytest.mark.parametrize(("suite", "code"), [(Toy(), 0), (Generous(), 1)])
+@pytest.mark.parametrize(("suite", "code"), [(ProvenToy(), 0), (Generous(), 1)])
 def test_a_search_finds_what_is_given_for_nothing(
     suite: Any, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,9 +317,9 @@ def test_a_search_finds_what_is_given_for_nothing(
 def test_a_search_for_a_metric_that_is_not_given_is_refused() -> None:
     low = np.zeros((1, len(policies.SPACE)))
     with pytest.raises(UserError, match="metric=S_graded is not given by suite=toy"):
-        exploit.scores(Toy(), Inline(), ["7-0"], low, dice=1, metric="S_graded")
+        exploit.scores(ProvenToy(), Inline(), ["7-0"], low, dice=1, metric="S_graded")
 
 
 def test_a_command_is_a_setting_like_any_other() -> None:
-    suite = Toy(setting=Setting(frames=5, context=2, given="cam"))
+    suite = ProvenToy(setting=Setting(frames=5, context=2, given="cam"))
     assert ladder.failures(climbed(suite)) == []

@@ -9,29 +9,38 @@ USAC_MAGSAC (Barath et al., MAGSAC++, CVPR 2020) and a robust refinement, twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
-from simbench.arrays import channel_mean
 from simbench.case import Setting
 from simbench.errors import UserError
 from simbench.instruments import pose
+from simbench.instruments.patches import (
+    HALF,
+    LEAST_POINTS,
+    LEAST_SHARE,
+    Look,
+    as_soft_as,
+    at,
+    framing,
+    looks,
+    match,
+    own_colour,
+    soften,
+)
 from simbench.worlds.scene import Scene
 
 SAMPLES = 2
-SOFT_PX = 0.8
-"""Blur (sd) of both pictures before they are compared: what finer detail says is aliasing and noise."""
 
-HALF = 5
-"""Half side of a patch: 11 x 11 pixels."""
 
 ALIKE = 0.6
 """Least normalised cross-correlation of a found patch."""
 
-LEAST_POINTS = 12
-LEAST_SHARE = 0.5
-"""A frame is registered by at least so many points and at least this share of those that should be seen."""
+
+REMEMBERED = 512
+"""Pictures whose reading a finder keeps."""
 
 SURE = 0.8
 """Share of agreeing points with which no other camera is tried."""
@@ -43,11 +52,11 @@ FAR_PX = 16.0
 
 @dataclass(frozen=True)
 class Filmed:
-    """A scene from T cameras: `grey` float32 [T, H, W] softened, `poses` float64 [T, 4, 4] world to camera,
+    """A scene from T cameras: `looks` [T], `poses` float64 [T, 4, 4] world to camera,
     `uv` float64 [T, N, 2] px (pixel centres at +0.5), `depth` float64 [T, N] m, `seen` bool [T, N]: the point
     is in view, not hidden, and its patch lies inside the image."""
 
-    grey: np.ndarray
+    looks: tuple[Look, ...]
     poses: np.ndarray
     uv: np.ndarray
     depth: np.ndarray
@@ -82,14 +91,6 @@ def project(points: np.ndarray, poses: np.ndarray, camera: np.ndarray) -> tuple[
     return local[..., :2] / ahead[..., None] * focal + camera[:2, 2], depth
 
 
-def soften(frames: np.ndarray) -> np.ndarray:
-    """Grey float32 [T, H, W] of frames [T, H, W, 3], blurred by SOFT_PX."""
-    import cv2
-
-    grey = channel_mean(frames.astype(np.float32))
-    return np.stack([cv2.GaussianBlur(g, (0, 0), SOFT_PX, borderType=cv2.BORDER_REPLICATE) for g in grey])
-
-
 def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) -> Filmed:
     """`scene` from `poses` [T, 4, 4], and where its `points` [N, 3] (world, m) are seen. Nothing may move."""
     from simbench.worlds.compile import compile_scene
@@ -104,7 +105,7 @@ def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) 
     low, high = HALF + 0.5, np.array([setting.width, setting.height]) - HALF - 0.5
     inside = np.nan_to_num((uv >= low) & (uv <= high)).all(axis=-1)
     seen = inside & (depth > 1e-6) & (np.abs(met - depth) <= 1e-3 + 4e-3 * depth)
-    return Filmed(soften(rgb), poses, uv, depth, seen)
+    return Filmed(looks(rgb), poses, uv, depth, seen)
 
 
 def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int = 160) -> np.ndarray:
@@ -141,64 +142,6 @@ def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int 
     return (local - pose[:3, 3]) @ pose[:3, :3]
 
 
-def match(
-    rendered: np.ndarray, made: np.ndarray, uv: np.ndarray, radius: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [M, 2] and correlations [M] in `made` of the patches of `rendered` (both [H, W]) at `uv` [M, 2].
-
-    Sought within `radius` px. Among equal peaks, as in a checker, the nearest is taken.
-    """
-    import cv2
-
-    edge, side = radius + HALF, 2 * radius + 1
-    padded = cv2.copyMakeBorder(made, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
-    alike = np.zeros((len(uv), side, side), np.float32)
-    for i, (x, y) in enumerate(np.floor(uv).astype(int).tolist()):
-        patch = rendered[y - HALF : y + HALF + 1, x - HALF : x + HALF + 1]
-        window = padded[y : y + 2 * edge + 1, x : x + 2 * edge + 1]
-        cv2.matchTemplate(window, patch, cv2.TM_CCOEFF_NORMED, alike[i])
-    alike = np.where(np.isfinite(alike) & (np.abs(alike) <= 1.001), alike, 0.0)
-    offsets = np.arange(-radius, radius + 1)
-    far = 0.03 * (offsets[:, None] ** 2 + offsets[None, :] ** 2) / radius**2
-    best = (alike - far).reshape(len(uv), -1).argmax(axis=1)
-    row, column = best // side, best % side
-    each = np.arange(len(uv))
-    rise = np.pad(alike, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    around = rise[each[:, None], row[:, None] + 1, column[:, None] + np.arange(3)]
-    above = rise[each[:, None], row[:, None] + np.arange(3), column[:, None] + 1]
-    shift = np.stack([column - radius + _top(around), row - radius + _top(above)], axis=-1)
-    return uv + shift, alike[each, row, column]
-
-
-def _top(values: np.ndarray) -> np.ndarray:
-    """Where a parabola through three values [M, 3] around a peak is highest, in [-0.5, 0.5]."""
-    left, middle, right = values.astype(np.float64).T
-    bend = left - 2 * middle + right
-    return np.clip(np.where(bend < -1e-9, 0.5 * (left - right) / np.minimum(bend, -1e-9), 0.0), -0.5, 0.5)
-
-
-def framing(pairs: np.ndarray, width: int, height: int) -> np.ndarray | None:
-    """The similarity [2, 3] (pixel centres at integers) that takes the points of a picture to where another
-    framing shows them: `pairs` [M, 4] px, pixel centres at +0.5. None: less than 0.15 px, more than 8 % of
-    the width, or no agreement."""
-    import cv2
-
-    if len(pairs) < LEAST_POINTS:
-        return None
-    source, target = np.split(pairs.astype(np.float32), 2, axis=1)
-    ways, agree = cv2.estimateAffinePartial2D(
-        source.copy(), target.copy(), method=cv2.RANSAC, ransacReprojThreshold=height / 128.0
-    )
-    if ways is None or agree.mean() < LEAST_SHARE:
-        return None
-    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
-    moved = np.hypot(*(corners @ ways.T - corners[:, :2]).T).mean()
-    if not 0.15 < moved < 0.08 * width:
-        return None
-    centred = 0.5 * (ways[:, 0] + ways[:, 1]) - 0.5
-    return np.column_stack([ways[:, :2], ways[:, 2] + centred])
-
-
 @dataclass(frozen=True)
 class Sight:
     """One picture: its camera `pose` [4, 4], `which` points are found [M] at `uv` [M, 2] px, the `share` of
@@ -210,6 +153,13 @@ class Sight:
     uv: np.ndarray
     share: float
     moved: float
+
+
+def better(first: Sight | None, second: Sight | None) -> Sight | None:
+    """The one on whose camera the larger share of points agrees."""
+    if first is None or second is None:
+        return second if first is None else first
+    return second if second.share > first.share else first
 
 
 @dataclass(frozen=True)
@@ -225,6 +175,8 @@ class Finder:
     points: np.ndarray
     truth: Filmed
     others: Filmed
+    known: dict[bytes, Sight | None] = field(default_factory=dict, repr=False, compare=False)
+    """Pictures read before: most videos of one case begin alike, and cheats share all but a few frames."""
 
     @property
     def camera(self) -> np.ndarray:
@@ -238,7 +190,7 @@ class Finder:
 
     def follow(self, frames: np.ndarray) -> Found:
         """Find camera and points in every frame of `frames` uint8 [T, H, W, 3]."""
-        made = soften(self.reframed(frames))
+        made = looks(self.reframed(frames))
         count, total = len(made), len(self.points)
         out = Found(
             poses=np.full((count, 4, 4), np.nan),
@@ -247,10 +199,10 @@ class Finder:
             found=np.zeros((count, total), bool),
             share=np.zeros(count),
         )
-        before: np.ndarray | None = None
-        for t, grey in enumerate(made):
-            sight = self._sight(t, grey, before)
-            before = None if sight is None else sight.pose
+        sight: Sight | None = None
+        for t, look in enumerate(made):
+            still = t > 0 and sight is not None and np.array_equal(look.colour, made[t - 1].colour)
+            sight = sight if still else self._remembered(t, look, None if sight is None else sight.pose)
             if sight is not None:
                 out.poses[t], out.share[t], out.registered[t] = sight.pose, sight.share, True
                 out.uv[t, sight.which], out.found[t, sight.which] = sight.uv, True
@@ -265,7 +217,7 @@ class Finder:
         pairs = [np.zeros((0, 4))]
         for t, grey in enumerate(made):
             uv = truth.uv[t, truth.seen[t]]
-            spot, alike = match(truth.grey[t], grey, uv, max(3, round(NEAR_PX * self.scale)))
+            spot, alike = match(truth.looks[t].grey, grey, uv, max(3, round(NEAR_PX * self.scale)))
             pairs.append(np.concatenate([uv, spot], axis=1)[alike >= ALIKE])
         ways = framing(np.concatenate(pairs), self.setting.width, self.setting.height)
         if ways is None:
@@ -275,20 +227,29 @@ class Finder:
             [cv2.warpAffine(f, ways, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) for f in frames]
         )
 
-    def _sight(self, t: int, grey: np.ndarray, before: np.ndarray | None) -> Sight | None:
+    def _remembered(self, t: int, look: Look, before: np.ndarray | None) -> Sight | None:
+        """`_sight`, of an equal picture in an equal place only once."""
+        parts = (look.grey, look.colour, np.zeros(0) if before is None else before, np.array(t))
+        key = sha256(b"".join(part.tobytes() for part in parts)).digest()
+        if key not in self.known:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            self.known[key] = self._sight(t, look, before)
+        return self.known[key]
+
+    def _sight(self, t: int, look: Look, before: np.ndarray | None) -> Sight | None:
         """What one picture shows: sought from the commanded camera, the one before, and the others; then
         filmed again from where it is and sought once more."""
-        best = self._from(self.truth, t, grey, NEAR_PX)
-        if best is None or best.share < SURE:
-            views = [] if before is None else [(self._film(before), 0, NEAR_PX)]
-            views += [(self.others, k, FAR_PX) for k in range(len(self.others.poses))]
-            for filmed, k, radius in views:
-                if best is None or best.share < SURE:
-                    new = None if filmed is None else self._from(filmed, k, grey, radius)
-                    best = new if best is None or (new is not None and new.share > best.share) else best
+        best = self._from(self.truth, t, look, NEAR_PX)
+        if before is not None and (best is None or best.share < SURE):
+            filmed = self._film(before)
+            best = better(best, None if filmed is None else self._from(filmed, 0, look, NEAR_PX))
+        for k in range(len(self.others.poses)):
+            if best is None or best.share < LEAST_SHARE:
+                best = better(best, self._from(self.others, k, look, FAR_PX))
         if best is not None and best.moved > 0.3:
             filmed = self._film(best.pose)
-            best = None if filmed is None else self._from(filmed, 0, grey, NEAR_PX)
+            best = None if filmed is None else self._from(filmed, 0, look, NEAR_PX)
         return None if best is None or best.share < LEAST_SHARE else best
 
     def _film(self, camera: np.ndarray) -> Filmed | None:
@@ -298,13 +259,16 @@ class Finder:
         except UserError:
             return None
 
-    def _from(self, filmed: Filmed, t: int, grey: np.ndarray, radius: float) -> Sight | None:
+    def _from(self, filmed: Filmed, t: int, look: Look, radius: float) -> Sight | None:
         """Points and camera of a picture that looks as frame `t` of `filmed` does, but for some motion."""
-        seen = np.flatnonzero(filmed.seen[t])[:: 2 if radius > NEAR_PX else 1]
+        seen = np.flatnonzero(filmed.seen[t])[:: 3 if radius > NEAR_PX else 1]
         if len(seen) < LEAST_POINTS:
             return None
-        uv, alike = match(filmed.grey[t], grey, filmed.uv[t, seen], max(3, round(radius * self.scale)))
+        wanted = as_soft_as(filmed.looks[t].grey, look.grey)
+        uv, alike = match(wanted, look.grey, filmed.uv[t, seen], max(3, round(radius * self.scale)))
         keep = alike >= ALIKE
+        if keep.sum() < LEAST_SHARE * len(seen):
+            return None
         which, spot = seen[keep], uv[keep]
         solved = pose.solve(
             self.points[which], spot, self.camera, filmed.poses[t], pose.REACH_PX * self.scale
@@ -312,7 +276,9 @@ class Finder:
         if solved is None or solved[1].sum() < LEAST_POINTS:
             return None
         moved = np.median(np.hypot(*(spot - filmed.uv[t, which])[solved[1]].T)) / self.scale
-        return Sight(solved[0], which, spot, float(solved[1].sum() / len(seen)), float(moved))
+        own = own_colour(at(look.colour, spot), at(filmed.looks[t].colour, filmed.uv[t, which]), spot)
+        share = float((solved[1] & own).sum() / len(seen))
+        return Sight(solved[0], which[own], spot[own], share, float(moved))
 
 
 def finder(scene: Scene, setting: Setting, points: np.ndarray, others: Sequence[int] = (0,)) -> Finder:
@@ -323,5 +289,8 @@ def finder(scene: Scene, setting: Setting, points: np.ndarray, others: Sequence[
     own = poses(compile_scene(scene, setting.frames, setting.fps))
     truth = film(scene, setting, points, own)
     chosen = list(others)
-    part = Filmed(*(getattr(truth, name)[chosen] for name in ("grey", "poses", "uv", "depth", "seen")))
+    part = Filmed(
+        tuple(truth.looks[t] for t in chosen),
+        *(getattr(truth, name)[chosen] for name in ("poses", "uv", "depth", "seen")),
+    )
     return Finder(scene, setting, points, truth, part)

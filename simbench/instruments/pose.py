@@ -7,7 +7,9 @@ import numpy as np
 REACH_PX = 2.0
 """Reprojection error, px in an image 128 px high, up to which a point agrees with a camera."""
 
-ROUNDS = 12
+ROUNDS = 10
+HOPELESS = 0.3
+"""Share of agreeing points below which an answer of RANSAC is not refined."""
 
 
 def solve(
@@ -25,7 +27,7 @@ def solve(
     if agree.mean() > 0.9:
         return here, agree
     first = _magsac(points, uv, camera, reach)
-    if first is not None:
+    if first is not None and (errors(points, uv, camera, first) < 2 * reach).mean() >= HOPELESS:
         there = refine(points, uv, camera, first, reach)
         agree_there = errors(points, uv, camera, there) < reach
         if agree_there.sum() > agree.sum():
@@ -38,8 +40,8 @@ def _magsac(points: np.ndarray, uv: np.ndarray, camera: np.ndarray, reach: float
 
     options = cv2.UsacParams()
     options.score, options.threshold = cv2.SCORE_METHOD_MAGSAC, reach
-    options.maxIterations, options.confidence, options.randomGeneratorState = 500, 0.999, 0
-    options.loMethod, options.sampler = cv2.LOCAL_OPTIM_SIGMA, cv2.SAMPLING_UNIFORM
+    options.maxIterations, options.confidence, options.randomGeneratorState = 150, 0.99, 0
+    options.loMethod, options.sampler = cv2.LOCAL_OPTIM_NULL, cv2.SAMPLING_UNIFORM
     try:
         good, _, turn, shift, _ = cv2.solvePnPRansac(points, uv, camera, np.zeros(5), params=options)
     except cv2.error:
@@ -91,6 +93,6 @@ def refine(
         change = np.eye(4)
         change[:3, :3], change[:3, 3] = Rotation.from_rotvec(update[:3]).as_matrix(), update[3:]
         pose = change @ pose
-        if np.abs(update).max() < 1e-7 and step >= 3:
+        if np.abs(update).max() < 1e-5 and step >= 3:
             break
     return pose

@@ -28,8 +28,13 @@ class Registration:
     valid: np.ndarray
 
 
-def register(frames: np.ndarray, plate: np.ndarray, iterations: int = 6) -> Registration:
+def register(
+    frames: np.ndarray, plate: np.ndarray, iterations: int = 6, free: np.ndarray | None = None
+) -> Registration:
     """Align `frames` uint8 [T, H, W, 3] to `plate` float32 [T or 1, H, W, 3], 0-255.
+
+    `free` float32 [T, H, W]: a direction in which a frame may differ from its plate for another reason than
+    the camera, such as a level that rises; it is fitted beside the camera, and left in the frame.
 
     Shifts below 0.1 px are left alone (interpolation would blur more than it mends); what would
     need more than 8 % of the width or zoom, or does not fit better than no shift, is left as it came.
@@ -41,7 +46,8 @@ def register(frames: np.ndarray, plate: np.ndarray, iterations: int = 6) -> Regi
     loose = ~_aligned(grey, grey_plate)
     if loose.any():
         part = grey_plate if len(grey_plate) == 1 else grey_plate[loose]
-        shift[loose] = _coarse_to_fine(grey[loose], part, iterations)
+        spare = None if free is None else free[loose]
+        shift[loose] = _coarse_to_fine(grey[loose], part, iterations, spare)
     rms = _displacement(shift, height, width)
     shift[(rms < 0.1) | (rms > 0.08 * width) | (np.abs(shift[:, 0]) > 0.08)] = 0.0
     if shift.any():
@@ -64,13 +70,17 @@ def _edges(plate: np.ndarray) -> np.ndarray:
     return edges
 
 
-def _coarse_to_fine(video: np.ndarray, plate: np.ndarray, iterations: int) -> np.ndarray:
+def _coarse_to_fine(
+    video: np.ndarray, plate: np.ndarray, iterations: int, free: np.ndarray | None
+) -> np.ndarray:
     shift = np.zeros((len(video), 4))
     for scale in (8, 4, 2):
         if min(video.shape[1:3]) // scale >= 48:
             unit = np.array([1.0, 1.0, 1 / scale, 1 / scale])
-            shift = _align(_shrink(video, scale), _shrink(plate, scale), shift * unit, iterations) / unit
-    return _align(video, plate, shift, iterations)
+            small = None if free is None else _shrink(free, scale)
+            start = shift * unit
+            shift = _align(_shrink(video, scale), _shrink(plate, scale), start, iterations, small) / unit
+    return _align(video, plate, shift, iterations, free)
 
 
 def _shrink(video: np.ndarray, scale: int) -> np.ndarray:
@@ -120,10 +130,14 @@ def _jacobian(plate: np.ndarray) -> np.ndarray:
     return np.stack([gx * x + gy * y, gy * x - gx * y, gx, gy], axis=-1).astype(np.float32)
 
 
-def _align(video: np.ndarray, plate: np.ndarray, shift: np.ndarray, iterations: int) -> np.ndarray:
+def _align(
+    video: np.ndarray, plate: np.ndarray, shift: np.ndarray, iterations: int, free: np.ndarray | None
+) -> np.ndarray:
     count = len(video)
     used = _edges(plate)
     jacobian = np.broadcast_to(_jacobian(plate)[:, used], (count, int(used.sum()), 4))
+    if free is not None:
+        jacobian = np.concatenate([jacobian, free[:, used, None]], axis=2)
     target = np.broadcast_to(plate[:, used], (count, int(used.sum())))
     shift = shift.copy()
     active = np.arange(count)
@@ -141,14 +155,15 @@ def _align(video: np.ndarray, plate: np.ndarray, shift: np.ndarray, iterations: 
 def _solve(
     current: np.ndarray, target: np.ndarray, jacobian: np.ndarray, seen: np.ndarray, loose: bool
 ) -> np.ndarray:
-    """One weighted least-squares step: similarity [T, 4] besides a gain and an offset."""
+    """One weighted least-squares step: similarity [T, 4] besides a gain, an offset and what else `jacobian`
+    [T, N, 4 or more] holds."""
     photometric = np.stack([target / 255.0, np.ones_like(target)], axis=-1)
     design = np.concatenate([jacobian, photometric], axis=2)
     residual = current - target
     weight = seen.astype(np.float32)
     for _ in range(2):
         weighted = (design * weight[:, :, None]).transpose(0, 2, 1)
-        normal = (weighted @ design).astype(np.float64) + 1e-2 * np.eye(6)
+        normal = (weighted @ design).astype(np.float64) + 1e-2 * np.eye(design.shape[2])
         right = (weighted @ residual[:, :, None]).astype(np.float64)
         solution = np.linalg.solve(normal, right)[:, :, 0]
         left = np.abs(residual - (design @ solution.astype(np.float32)[:, :, None])[:, :, 0])

@@ -11,10 +11,16 @@ from simbench.worlds.scene import Body, Caption, Scene, position_at
 
 STAGE = ("floor", "ground", "wall", "backdrop", "table", "land")
 NOUNS = (
-    *STAGE, "rail", "post", "curtain", "tunnel", "rim", "cup", "tool", "handle", "brush", "ferrule",
-    "ball", "cube", "block", "pillar", "cylinder", "disc", "capsule", "diamond", "screen", "gate", "box",
+    *STAGE, "batten", "rail", "post", "curtain", "tunnel", "rim", "cup", "tool", "handle", "brush", "ferrule",
+    "dial", "hand", "tank", "liquid", "float", "candle", "wick", "flame", "flower", "heart", "stem", "leaf",
+    "lamp", "bar", "light", "stop", "tap", "dish", "pot", "leg", "side", "bottom", "spout", "slot", "pole",
+    "foot", "hub", "mark", "ball", "cube", "block", "pillar", "cylinder", "disc", "capsule", "diamond",
+    "screen", "gate", "box",
 )  # fmt: skip
-PARTS = ("handle", "ferrule", "rim", "rail")
+PARTS = (
+    "handle", "ferrule", "rim", "rail", "batten", "leg", "side", "bottom", "spout", "slot", "pole", "foot",
+    "hub", "mark",
+)  # fmt: skip
 PATTERNS = {
     "checker": "checkered",
     "stripe": "striped",
@@ -39,6 +45,9 @@ HAPPENS = {
     "stop": "{0} stops",
     "mine": "a block is mined",
     "place": "a block is placed",
+    "dark": "the lights go out",
+    "light": "the lights go on again",
+    "still": "{0} does not change",
 }
 
 

@@ -12,7 +12,7 @@ import random
 from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import Stage, ease, filmed, footprint, scatter, stand
-from simbench.worlds.scene import Body, Event, Scene, Vec
+from simbench.worlds.scene import Body, Event, Paint, Scene, Vec
 
 HALF = 4.4
 LEAVE, GONE, RETURN, BACK = 0.12, 0.38, 0.5, 0.75
@@ -20,9 +20,17 @@ FOV = 52.0
 
 
 def build(
-    seed: int, duration: float, look: str, difficulty: float, split: str = "train", angle: float | None = None
+    seed: int,
+    duration: float,
+    look: str,
+    difficulty: float,
+    split: str = "train",
+    angle: float | None = None,
+    marks: int = 0,
 ) -> Scene:
-    """A yard of 16 to 22 landmarks; the camera turns by `angle` degrees (default: 70 to 170)."""
+    """A yard of 16 to 22 landmarks; the camera turns by `angle` degrees (default: 70 to 170).
+
+    `marks` is the number of painted strokes on each wall."""
     if angle is not None and not -180.0 <= angle <= 180.0:
         raise UserError(f"angle={angle:g} is out of range; use -180 to 180 degrees")
     stage = Stage(random.Random(seed), look, split)
@@ -59,10 +67,38 @@ def build(
         "return": RETURN * duration,
     }
     events = (Event("away", GONE * duration, ()), Event("back", BACK * duration, ()))
-    bodies = (stage.floor(0.9), *_yard(stage), *landmarks)
+    walls = _yard(stage)
+    bodies = (stage.floor(0.9), *walls, *landmarks)
+    light = stage.light()
+    paints = tuple(_mark(rng, wall) for wall in walls for _ in range(marks))
     return Scene(
-        "look-away", seed, duration, camera, bodies, stage.light(), events=events, look=look, tags=tags
+        "look-away",
+        seed,
+        duration,
+        camera,
+        bodies,
+        light,
+        paints=paints,
+        events=events,
+        look=look,
+        tags=tags,
     )
+
+
+def _mark(rng: random.Random, wall: Body) -> Paint:
+    """A stroke on the inner face of a wall, there from the start."""
+    x, _, z = wall.motion[0].position
+    along, tall, across = wall.size.at(0.0)
+    axis, reach = (2, along) if abs(z) > abs(x) else (0, across)
+    u, v = rng.uniform(-0.85, 0.85) * min(reach, HALF), rng.uniform(-0.2, 0.7) * tall
+    stroke = []
+    for _ in range(4):
+        stroke.append((0.0, u, v))
+        u += rng.uniform(-0.5, 0.5)
+        v = min(max(v + rng.uniform(-0.4, 0.4), -0.8 * tall), 0.85 * tall)
+    colour = palette.rgb(rng.choice(sorted(palette.colours("train"))))
+    sign = -1 if (z if axis == 2 else x) > 0 else 1
+    return Paint(wall.name, axis, sign, tuple(stroke), rng.uniform(0.05, 0.1), colour)
 
 
 def _landmarks(stage: Stage, count: int) -> list[Body]:

@@ -9,25 +9,38 @@ from __future__ import annotations
 import math
 import random
 
+from simbench.errors import UserError
 from simbench.worlds import palette
 from simbench.worlds.families._stage import Stage, ease, filmed, footprint, lie, scatter, stand
 from simbench.worlds.scene import Body, Camera, Scene, Vec
 
 MOVES = ("orbit", "truck", "dolly", "crane")
+PACES = ("eased", "even")
 REACH = 2.35
 BACK, SIDE = 3.3, 3.7
 
 
 def build(
-    seed: int, duration: float, look: str, difficulty: float, split: str = "train", camera: str = "any"
+    seed: int,
+    duration: float,
+    look: str,
+    difficulty: float,
+    split: str = "train",
+    camera: str = "any",
+    pace: str = "eased",
+    extent: float = 1.0,
 ) -> Scene:
-    """A still life of 8 to 12 objects. `camera` is orbit, truck, dolly, crane or any."""
+    """A still life of 8 to 12 objects. `camera` is orbit, truck, dolly, crane or any; at an `even` pace it
+    moves from the first frame to the last, eased it starts and stops softly. `extent` is a factor on how far.
+    """
+    if pace not in PACES:
+        raise UserError(f"pace={pace} is unknown; use one of {', '.join(PACES)}")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
     move = stage.chosen("camera", camera, MOVES)
     side = rng.choice((-1.0, 1.0))
     objects = _still_life(stage, 8 + round(4 * difficulty))
-    filming, amount = _film(rng, move, side, duration, difficulty)
+    filming, amount = _film(rng, move, side, duration, difficulty, pace, extent)
     bodies = (stage.floor(), *_walls(stage, side), *objects)
     tags = {
         "objects": [b.name for b in objects],
@@ -88,18 +101,19 @@ def _walls(stage: Stage, side: float) -> tuple[Body, Body]:
 
 
 def _film(
-    rng: random.Random, move: str, side: float, duration: float, difficulty: float
+    rng: random.Random, move: str, side: float, duration: float, difficulty: float, pace: str, extent: float
 ) -> tuple[Camera, float]:
     """The camera and how far it goes: degrees for an orbit, metres for the others."""
     turn = rng.choice((-1.0, 1.0))
     reach, height, aim = rng.uniform(5.7, 6.3), rng.uniform(2.2, 2.9), rng.uniform(0.2, 0.4)
     middle = -side * math.radians(rng.uniform(12.0, 26.0))
-    sweep = math.radians(30.0 + 40.0 * difficulty)
-    length = 1.6 + 1.6 * difficulty
+    sweep = math.radians((30.0 + 40.0 * difficulty) * extent)
+    length = (1.6 + 1.6 * difficulty) * extent
 
     def pose(time: float) -> tuple[Vec, Vec]:
         """Eye and target of the camera at a time."""
-        share = turn * (ease(time / duration) - 0.5)
+        gone = time / duration
+        share = turn * ((ease(gone) if pace == "eased" else min(max(gone, 0.0), 1.0)) - 0.5)
         angle = middle + (sweep * share if move == "orbit" else 0.0)
         radius = reach + (length * share * 0.8 if move == "dolly" else 0.0)
         up = height + (length * share if move == "crane" else 0.0)

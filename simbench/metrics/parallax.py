@@ -1,0 +1,77 @@
+"""Parallax against the best homography: what a flat picture could do, moved as well as it can be, is zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROUNDS = 15
+
+
+def best_homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """`source` [N, 2] px moved by the homography with the least sum of distances to `target` [N, 2] px.
+
+    Least squares to start with (direct linear transform, Hartley and Zisserman, section 4.1, normalised),
+    then reweighted towards the sum of distances. With fewer than 5 points any motion is a homography and
+    `target` comes back.
+    """
+    if len(source) < 5:
+        return target.astype(np.float64).copy()
+    middle, spread = source.mean(axis=0), max(float(source.std()), 1e-9)
+    x = np.column_stack([(source - middle) / spread, np.ones(len(source))])
+    goal = (target - middle) / spread
+    matrix = _linear(x, goal)
+    best = _apply(matrix, x)
+    for _ in range(ROUNDS):
+        made = _apply(matrix, x)
+        if np.hypot(*(made - goal).T).sum() < np.hypot(*(best - goal).T).sum():
+            best = made
+        matrix = _step(matrix, x, goal)
+    return best * spread + middle
+
+
+def _linear(x: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    rows = np.zeros((2 * len(x), 9))
+    rows[::2, :3], rows[1::2, 3:6] = x, x
+    rows[::2, 6:], rows[1::2, 6:] = -x * goal[:, :1], -x * goal[:, 1:]
+    matrix = np.linalg.svd(rows, full_matrices=False)[2][-1].reshape(3, 3)
+    return matrix / (matrix[2, 2] if abs(matrix[2, 2]) > 1e-12 else 1e-12)
+
+
+def _apply(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
+    made = x @ matrix.T
+    scale = np.where(np.abs(made[:, 2]) > 1e-9, made[:, 2], 1e-9)
+    return made[:, :2] / scale[:, None]
+
+
+def _step(matrix: np.ndarray, x: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """One Gauss-Newton step on distances, each weighted by its inverse."""
+    made = _apply(matrix, x)
+    residual = made - goal
+    over = x / np.where(np.abs(x @ matrix[2]) > 1e-9, x @ matrix[2], 1e-9)[:, None]
+    design = np.zeros((len(x), 2, 8))
+    design[:, 0, :3], design[:, 1, 3:6] = over, over
+    design[:, :, 6:] = -made[:, :, None] * over[:, None, :2]
+    weight = np.repeat((residual**2).sum(axis=1) + 1e-6, 2) ** -0.25
+    change = np.linalg.lstsq(design.reshape(-1, 8) * weight[:, None], -residual.ravel() * weight, rcond=None)[
+        0
+    ]
+    return np.asarray(matrix + np.append(change, 0.0).reshape(3, 3))
+
+
+def parallax_errors(
+    found: np.ndarray, true: np.ndarray, start: np.ndarray, seen: np.ndarray, cap: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Summed distances per frame, float64 [T] each, px: of the points `found` and of the best homography.
+
+    `found` [T, N, 2] px, NaN where a point was not found; `true` [T, N, 2] px; `start` [N, 2] px where the
+    homography starts from; `seen` bool [T, N]: points that count. No distance is above `cap` px, and a
+    point that was not found costs `cap`. Parallax fidelity is 1 - sum of the first / sum of the second.
+    """
+    made, flat = np.zeros(len(true)), np.zeros(len(true))
+    for t, which in enumerate(seen):
+        if which.any():
+            off = np.hypot(*(found[t, which] - true[t, which]).T)
+            made[t] = np.minimum(np.where(np.isfinite(off), off, cap), cap).sum()
+            plane = best_homography(start[which], true[t, which])
+            flat[t] = np.minimum(np.hypot(*(plane - true[t, which]).T), cap).sum()
+    return made, flat

@@ -1,0 +1,244 @@
+"""geometry: one rigid world seen by a moving camera. Near and far must shift against each other as they do.
+
+A still life is filmed on an even way; the first frames and all cameras are given. Surface points of the
+last given frame are found again in every later one, and their distances to the truth are set against
+those of the best homography: a flat picture moved as well as it can be is 0 by construction, the truth 1.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from simbench.case import Case, Condition, Setting, Truth
+from simbench.errors import UserError
+from simbench.instruments.depth import depths
+from simbench.instruments.points import Finder, Found, finder, intrinsics, surface_points
+from simbench.metrics.parallax import parallax_errors
+from simbench.metrics.tracks import tap_vid
+from simbench.references import views
+from simbench.references.nuisance import nuisances
+from simbench.suite import Bound, CaseScore, Damage, Measures, Reference
+from simbench.video import Video
+from simbench.worlds.scene import Scene
+from suites.naming import case_name, scene_ids, seed_of
+
+MOVES = {"orbit": 1.0, "truck": 1.6, "crane": 1.5}
+"""The camera's ways, and how much longer each is than in the training worlds, for parallax alike."""
+
+LOST_PX = 16.0
+"""What a point that is not found costs, and the most that any does; px of an image 256 px wide."""
+
+RASTER = 256.0
+OBJECT = 0.12
+"""Size of an object as a share of the image's height: nuisances are scaled by it."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The suite. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
+
+    setting: Setting = Setting(width=128, height=128, look="rich", given="cam", context=6)
+    oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    name: str = "geometry"
+    version: int = 1
+    preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.geometry")
+    columns: ClassVar[tuple[str, ...]] = ("aj", "absrel", "reproj_px", "lost", "registered")
+
+    def __post_init__(self) -> None:
+        s = self.setting
+        if min(s.width, s.height) < 96:
+            raise UserError(f"size={s.width}x{s.height} is below 96 px: parallax is too small; use size=128")
+        if s.given != "cam":
+            raise UserError(f"given={s.given} leaves the camera's way open in geometry; use given=cam")
+        if s.context < 3:
+            raise UserError(f"context={s.context} does not show depth by parallax; use context=3 or more")
+
+    def scenes(self, count: int, seed: str) -> Sequence[str]:
+        """Ids of the first `count` scenes of a seed space."""
+        return scene_ids(count, seed)
+
+    def cases(self, scene: str) -> Sequence[Case]:
+        """The one case of a scene: orbit, truck and crane take turns."""
+        move = list(MOVES)[int(scene.rsplit("-", 1)[1]) % len(MOVES)]
+        seed = seed_of(self.name, scene)
+        world, frames, poses = filmed(seed, move, self.setting)
+        s = self.setting
+        name = case_name(self.name, scene, s, move)
+        condition = Condition(
+            name=name,
+            given=s.given,
+            given_frames=frames[: s.context].copy(),
+            prompt=world.caption.long,
+            width=s.width,
+            height=s.height,
+            frames=s.frames,
+            fps=s.fps,
+            poses=poses.copy(),
+            intrinsics=np.tile(intrinsics(world, s), (s.frames, 1, 1)),
+        )
+        facts = {"seed": seed, "move": move}
+        return [Case(name, scene, seed, condition, Truth(world, facts), {"trial": move})]
+
+    def scorer(self, case: Case) -> Callable[[Video], Measures]:
+        """Film the truth and choose its points once; the result reads any number of videos."""
+        find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
+        return lambda video: self._measures(find, find.follow(video.frames), case.world_seed)
+
+    def _measures(self, find: Finder, found: Found, seed: int) -> Measures:
+        s, truth = self.setting, find.truth
+        made, flat = self._errors(find, found)
+        after = slice(s.context, None)
+        tracks = tap_vid(
+            np.nan_to_num(found.uv),
+            found.found,
+            truth.uv,
+            truth.seen,
+            np.full(len(find.points), s.context - 1),
+            s.width,
+            s.height,
+        )
+        solid = depths(find, found, s.context, seed)
+        asked = truth.seen[after]
+        out = {
+            "fidelity": 1.0 - float(made.sum() / max(flat.sum(), 1e-9)),
+            "lost": float((asked & ~found.found[after]).sum() / max(asked.sum(), 1)),
+            "registered": float(found.registered[after].mean()),
+            "aj": tracks.average_jaccard,
+            "delta_avg": tracks.delta_avg,
+            "oa": tracks.occlusion_accuracy,
+            "absrel": solid.absrel,
+        }
+        if solid.reproj_px is not None:
+            out["reproj_px"] = solid.reproj_px
+        if solid.depth_m is not None:
+            out["depth_m"] = solid.depth_m
+        return {key: float(value) for key, value in out.items() if np.isfinite(value)}
+
+    def _errors(self, find: Finder, found: Found) -> tuple[np.ndarray, np.ndarray]:
+        """Per frame after the given ones: summed distances of the video and of the best homography, px."""
+        s, truth = self.setting, find.truth
+        after = slice(s.context, None)
+        start = truth.uv[s.context - 1]
+        seen = truth.seen[after] & truth.seen[s.context - 1]
+        return parallax_errors(found.uv[after], truth.uv[after], start, seen, LOST_PX * s.width / RASTER)
+
+    def score(self, case: Case, video: Video) -> Measures:
+        """Raw measures of one video of one case."""
+        return self.scorer(case)(video)
+
+    def trace(self, case: Case, video: Video) -> Mapping[str, Sequence[float | None]]:
+        """Mean distances to the truth: the points, and the best homography; px of an image 256 px wide."""
+        find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
+        made, flat = self._errors(find, find.follow(video.frames))
+        counts = np.maximum((find.truth.seen & find.truth.seen[self.setting.context - 1]).sum(axis=1), 1)
+        head: list[float | None] = [None] * self.setting.context
+        scale = RASTER / self.setting.width / counts[self.setting.context :]
+        return {
+            "distance (px)": head + [float(v) for v in made * scale],
+            "best homography (px)": head + [float(v) for v in flat * scale],
+        }
+
+    def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
+        """Per scene: S, and the mean of every other measure; a case that is not ok is worth what zero is."""
+        scenes: dict[str, list[CaseScore]] = defaultdict(list)
+        for row in rows:
+            scenes[row.scene].append(row)
+        return {scene: _scene_values(part) for scene, part in scenes.items()}
+
+    def calibrated(self, metric: str, raw: float) -> float:
+        """S = 100 raw / oracle: the best homography is zero by construction."""
+        if metric == "S":
+            return 100.0 * raw / self.oracle_raw.get(self.setting.name(), {}).get("S", 1.0)
+        return raw
+
+    def oracle(self, case: Case) -> Video:
+        """The truth, rendered."""
+        facts = case.truth.facts
+        return Video(filmed(facts["seed"], facts["move"], self.setting)[1].copy(), self.setting.fps)
+
+    def observer(self, condition: Condition) -> Video:
+        """Depth by plane sweep over the given frames, filmed from the cameras that are asked for."""
+        from simbench.generators.plane_sweep import reproject
+
+        return Video(reproject(condition), condition.fps)
+
+    def cheats(self) -> Mapping[str, Reference]:
+        """Scripted bad generators."""
+        return {name: self._view(make) for name, make in views.CHEATS.items()}
+
+    def _view(self, make: views.View, strength: float = 1.0) -> Reference:
+        s = self.setting
+        return lambda case: Video(make(case.truth.scene, s, s.context, case.world_seed, strength), s.fps)
+
+    def bounds(self) -> Mapping[str, Bound]:
+        """Every cheat may score 5 points at the most: zero, and room for what a fit leaves."""
+        return {name: Bound(5.0) for name in self.cheats()}
+
+    def damages(self) -> Mapping[str, Damage]:
+        """The truth, spoilt in one way by growing strength."""
+
+        def damage(make: views.View, unit: str, *strengths: float) -> Damage:
+            """One view of the truth as damage; at strength 0 the truth itself."""
+            return Damage(
+                lambda case, strength: (
+                    self.oracle(case) if strength == 0 else self._view(make, strength)(case)
+                ),
+                unit,
+                (0.0, *strengths),
+            )
+
+        return {name: damage(*kind) for name, kind in views.DAMAGES.items()}
+
+    def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
+        """What costs a good video next to nothing."""
+        s = self.setting
+        return nuisances(OBJECT * s.height, min(s.width, s.height), s.fps)
+
+    def baselines(self) -> Mapping[str, Bound]:
+        """A picture that stands still is worse than the best homography."""
+        return {"frozen": Bound(5.0), "copy_last": Bound(5.0)}
+
+
+@lru_cache(maxsize=1)
+def filmed(seed: int, move: str, setting: Setting) -> tuple[Scene, np.ndarray, np.ndarray]:
+    """The scene of a seed, its frames uint8 [T, H, W, 3] and cameras [T, 4, 4]. The last one is kept."""
+    from simbench.instruments.bench import render_scene
+    from simbench.worlds.compile import compile_scene
+    from simbench.worlds.families import build
+    from simbench.worlds.truth import poses
+
+    scene = build(
+        "orbit",
+        seed,
+        (setting.frames - 1) / setting.fps,
+        setting.look,
+        setting.difficulty,
+        camera=move,
+        pace="even",
+        extent=MOVES[move],
+    )
+    return scene, render_scene(scene, setting), poses(compile_scene(scene, setting.frames, setting.fps))
+
+
+@lru_cache(maxsize=1)
+def _finder(seed: int, move: str, setting: Setting) -> Finder:
+    scene, _, poses = filmed(seed, move, setting)
+    points = surface_points(scene, setting, poses[setting.context - 1])
+    return finder(scene, setting, points, (0, setting.context - 1, setting.frames - 1))
+
+
+def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
+    """Raw values of one scene. Nothing is left out: what is not ok has no parallax and nothing found."""
+    floor: dict[str, Any] = {"fidelity": 0.0, "lost": 1.0, "registered": 0.0, "aj": 0.0, "delta_avg": 0.0}
+    floor |= {"oa": 0.0, "absrel": 1.0}
+    values = [row.measures if row.status == "ok" else floor for row in rows]
+    names = sorted({name for each in values for name in each})
+    out = {name: float(np.mean([v[name] for v in values if name in v])) for name in names}
+    out["S"] = out.pop("fidelity")
+    return out
