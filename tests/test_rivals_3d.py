@@ -18,7 +18,7 @@ BROKEN = [n for n in rivals_3d.VIDEOS if not n.startswith("truth")]
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    return rivals_3d.compare(2, first=400)
+    return rivals_3d.compare(2, seed="other")
 
 
 def test_gvgc_prefers_frozen_and_flat_videos_to_the_truth(table: Table) -> None:
@@ -38,9 +38,10 @@ def test_tsed_does_not_see_what_stays_on_its_lines(table: Table) -> None:
 
 def test_vbench_multi_view_is_texture_times_speed(table: Table) -> None:
     truth = table["truth"]["vbench"]
-    for name in ("flat postcard", "melts sideways", "another world"):
-        assert table[name]["vbench"] > 0.8 * truth, name
-    plain = rivals_3d.compare(2, "plain", 400, ("truth",))["truth"]["vbench"]
+    for name in ("flat postcard", "melts sideways"):
+        assert table[name]["vbench"] > 0.9 * truth, name
+    assert table["another world"]["vbench"] > 0.5 * truth
+    plain = rivals_3d.compare(2, "plain", "other", ("truth",))["truth"]["vbench"]
     assert plain < 0.5 * truth
 
 
