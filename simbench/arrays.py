@@ -30,6 +30,14 @@ def channel_mean(values: np.ndarray) -> np.ndarray:
     return channel_sum(values) / values.shape[-1]
 
 
+def channel_max(values: np.ndarray) -> np.ndarray:
+    """Maximum over the last axis [..., C] of few channels."""
+    most = values[..., 0].copy()
+    for c in range(1, values.shape[-1]):
+        np.maximum(most, values[..., c], out=most)
+    return most
+
+
 def squared(values: np.ndarray) -> np.ndarray:
     """Sum of squares over the last axis [..., C] of few channels: the squared length of colours or flow."""
     total = values[..., 0] * values[..., 0]

@@ -222,6 +222,7 @@ def filmed(seed: int, move: str, setting: Setting) -> tuple[Scene, np.ndarray, n
         camera=move,
         pace="even",
         extent=MOVES[move],
+        bare=False,
     )
     return scene, render_scene(scene, setting), poses(compile_scene(scene, setting.frames, setting.fps))
 

@@ -1,9 +1,10 @@
 """The error of the state reader on the truth itself: by process, clean and under every nuisance of the suite.
 
     python -m suites.states suite=hidden scenes=36 seed=1003 card=docs/hidden.md
+    python -m suites.states size=96 look=rich scenes=6 seed=public picture=docs/hidden.png
 
 Errors are mean |read - true| in percent of the range (or of a turn) over the frames in which the thing is
-seen again.
+seen again. With `picture` nothing is read: the first and the last case of each scene are drawn.
 """
 
 from __future__ import annotations
@@ -19,18 +20,24 @@ from simbench.errors import UserError
 from suites.proof import Asked, build_suite, options
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from simbench.suite import Measures, Suite
     from suites.hidden import Hidden
 
 
+TRIALS = ("back fast", "back slow", "still", "still too", "on slow", "on fast")
+
+
 @dataclass
 class Options(Asked):
-    """Options of the table; `card` is a page with an `instrument` block to write it to."""
+    """`card` is a page with an `instrument` block to write the table to, `picture` a PNG to draw instead."""
 
     suite: str = "hidden"
     scenes: int = 36
     seed: str = "1003"
     card: str = ""
+    picture: str = ""
 
 
 Found = dict[str, dict[str, list["Measures"]]]
@@ -79,9 +86,22 @@ def markdown(suite: Hidden, scenes: int, seed: str, found: Found) -> str:
     return "\n".join(lines)
 
 
+def picture(suite: Suite, scenes: Sequence[str]) -> np.ndarray:
+    """Slowest and fastest case of each scene, a row each, uint8 [.., .., 3]."""
+    from simbench.worlds.sheet import contact_sheet
+
+    rows = []
+    for scene in scenes:
+        cases = [case for case in suite.cases(scene) if case.tags["hidden"]]
+        cases.sort(key=lambda case: TRIALS.index(case.tags["trial"]))
+        rows += [suite.oracle(case).frames for case in (cases[0], cases[-1])]
+    return contact_sheet(rows, 9)
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
     from simbench.blocks import write_block
+    from simbench.worlds.sheet import write_png
     from suites.hidden import Hidden
 
     try:
@@ -89,6 +109,10 @@ def main(arguments: Sequence[str]) -> int:
         suite: Suite = build_suite(chosen)
         if not isinstance(suite, Hidden):
             raise UserError(f"suite={chosen.suite} reads no states; use suite=hidden")
+        if chosen.picture:
+            image = picture(suite, suite.scenes(chosen.scenes, chosen.seed))
+            write_png(Path(chosen.picture), image, colours=128)
+            return 0
         found = measured(suite, suite.scenes(chosen.scenes, chosen.seed))
         text = markdown(suite, chosen.scenes, chosen.seed, found)
         print(text)

@@ -63,16 +63,15 @@ def over(first: Sight, second: Sight) -> Sight:
 
 
 def finished(sight: Sight, before: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]: holes filled from their far side and smoothed; `before` where nothing is known at
-    all.
-    """
+    """uint8 [H, W, 3]: holes filled from their far side and smoothed; where nothing at all is known, the mean
+    colour of the frame `before`."""
     import cv2
 
     from simbench.generators import warp_kernel
 
     holes = sight.nearness < 0
     if holes.all():
-        return before
+        return np.broadcast_to(np.rint(before.mean(axis=(0, 1))), before.shape).astype(np.uint8)
     colour = sight.colour
     if holes.any():
         colour, _ = warp_kernel.fill(np.ascontiguousarray(colour), sight.nearness)

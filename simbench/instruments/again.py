@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from simbench.instruments.patches import HALF, soften
+from simbench.instruments.patches import HALF, details, soften
 from simbench.instruments.points import Finder, Found, finder, intrinsics, surface_points
 from simbench.metrics.tracks import THRESHOLDS, average_jaccard, path_jaccard, to_raster
 from simbench.suite import Measures
@@ -42,7 +42,7 @@ class Ask:
 def ask(walk: Walk) -> Ask:
     """Film the truth of a walk and choose its landmarks. The last one is kept."""
     s, visited = walk.setting, visit(walk)
-    points = surface_points(visited.scene, s, visited.poses[0])
+    points = surface_points(visited.scene, s, visited.poses[0], near_rims=True)
     find = finder(visited.scene, s, points, (0,))
     size, edge = np.array([s.width, s.height]), HALF + 1.5
     uv = find.truth.uv
@@ -50,8 +50,8 @@ def ask(walk: Walk) -> Ask:
         inside = ((uv > -edge) & (uv < size + edge)).all(axis=-1)
     judged = find.truth.seen | ~inside
     few = find.truth.seen.sum(axis=1) < FEW
-    judged[few & inside.any(axis=1)] = False
-    none = ~inside.any(axis=1) & (np.arange(s.frames) >= s.context)
+    judged[few & np.any(inside, axis=1)] = False
+    none = ~np.any(inside, axis=1) & (np.arange(s.frames) >= s.context)
     last = int(np.flatnonzero(none).max()) if none.any() else s.frames
     return Ask(walk, find, judged, none, np.arange(s.frames) > last)
 
@@ -85,26 +85,18 @@ def shining(asked: Ask, frames: np.ndarray) -> np.ndarray:
     """How much of the first view shines through each frame, float64 [T] in [0, 1]: the correlation of their
     details beyond what the truth has by chance (a checkered floor looks alike after a quarter turn)."""
     truth, given = visit(asked.walk).frames, asked.walk.setting.context
-    home = _details(truth[given - 1 : given])[0]
-    made, real = (np.array([_overlap(f, home) for f in _details(v)]) for v in (frames, truth))
+    home = details(soften(truth[given - 1 : given])[0])
+    made, real = (np.array([_overlap(details(f), home) for f in soften(v)]) for v in (frames, truth))
     return np.clip((made - np.maximum(real, 0.0) - SHINES) / SHINES, 0.0, 1.0)
 
 
-def _details(frames: np.ndarray) -> np.ndarray:
-    """Softened frames [T, H, W] without what is larger than a patch."""
-    import cv2
-
-    wide = 6.0 * frames.shape[1] / 128
-    return np.stack([g - cv2.GaussianBlur(g, (0, 0), wide) for g in soften(frames)])
-
-
-def _overlap(details: np.ndarray, home: np.ndarray) -> float:
-    """Best correlation of the middle of `home` with `details`, both [H, W], within a few pixels."""
+def _overlap(made: np.ndarray, home: np.ndarray) -> float:
+    """Best correlation of the middle of `home` with `made`, both [H, W], within a few pixels."""
     import cv2
 
     edge = max(2, home.shape[0] // 32)
     middle = np.ascontiguousarray(home[edge:-edge, edge:-edge])
-    best = float(cv2.matchTemplate(details, middle, cv2.TM_CCOEFF_NORMED).max())
+    best = float(cv2.matchTemplate(made, middle, cv2.TM_CCOEFF_NORMED).max())
     return best if np.isfinite(best) and best <= 1.001 else 0.0
 
 

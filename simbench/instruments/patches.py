@@ -118,6 +118,21 @@ def at(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
     return np.asarray(image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
 
 
+def details(grey: np.ndarray) -> np.ndarray:
+    """A softened picture [H, W] without what is larger than a patch."""
+    import cv2
+
+    wide = 6.0 * grey.shape[0] / 128
+    return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), wide, borderType=cv2.BORDER_REPLICATE))
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """Correlation of the details of two softened pictures [H, W]; 0 where one has none."""
+    a, b = details(first), details(second)
+    size = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
+    return float((a * b).sum()) / size if size > 1e-6 else 0.0
+
+
 def own_colour(made: np.ndarray, expected: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """bool [M]: points at `uv` [M, 2] px whose colours `made` [M, 3] are those `expected` [M, 3], 0-255, but
     for one brightness curve per channel that may change across the image: a parabola with a ramp, fitted

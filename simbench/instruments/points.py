@@ -22,6 +22,7 @@ from simbench.instruments.patches import (
     LEAST_POINTS,
     LEAST_SHARE,
     Look,
+    agreement,
     as_soft_as,
     at,
     framing,
@@ -42,8 +43,17 @@ ALIKE = 0.6
 REMEMBERED = 512
 """Pictures whose reading a finder keeps."""
 
+LEAST_AGREEMENT = 0.35
+"""Least correlation of a whole picture's details with what a camera other than the commanded one shows."""
+
 SURE = 0.8
 """Share of agreeing points with which no other camera is tried."""
+
+TEXTURE = 15.0
+"""Least eigenvalue of the structure tensor (5 x 5, Sobel) at a point; noise of sd 8 gives 5 at the most."""
+
+RIM = 0.03
+"""Second difference of inverse depth, as a share of it, from which a surface is thought to end."""
 
 NEAR_PX = 8.0
 FAR_PX = 16.0
@@ -108,9 +118,26 @@ def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) 
     return Filmed(looks(rgb), poses, uv, depth, seen)
 
 
-def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int = 160) -> np.ndarray:
+def rims(depth: np.ndarray) -> np.ndarray:
+    """bool [H, W]: pixels whose patch meets the sky or a rim, where one surface ends before another, so that
+    what is beside a point may change. On a plane inverse depth is linear in the image; it bends at a rim."""
+    import cv2
+
+    near = np.where(depth > 0, 1.0 / np.maximum(depth, 1e-6), 0.0)
+    bends = np.zeros_like(near)
+    for kernel in (np.array([[1.0, -2.0, 1.0]]), np.array([[1.0], [-2.0], [1.0]])):
+        bends = np.maximum(bends, np.abs(cv2.filter2D(near, -1, kernel, borderType=cv2.BORDER_REPLICATE)))
+    rim = (depth <= 0) | (bends > RIM * near)
+    return cv2.dilate(rim.astype(np.uint8), np.ones((2 * HALF + 1, 2 * HALF + 1), np.uint8)) > 0
+
+
+def surface_points(
+    scene: Scene, setting: Setting, pose: np.ndarray, count: int = 160, near_rims: bool = False
+) -> np.ndarray:
     """World points [N, 3], N <= `count`, on the surfaces that `pose` [4, 4] sees: the best corner (least
-    eigenvalue of the structure tensor, Shi and Tomasi 1994) of each cell of a grid over the image."""
+    eigenvalue of the structure tensor, Shi and Tomasi 1994) of each cell of a grid over the image.
+
+    A camera that only turns hides nothing, so that points `near_rims` serve, too."""
     import cv2
 
     from simbench.worlds.compile import compile_scene
@@ -119,7 +146,7 @@ def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int 
     drawn = render(compile_scene(scene, 1, setting.fps, pose[None]), setting.width, setting.height, SAMPLES)
     corners = cv2.cornerMinEigenVal(soften(drawn.rgb)[0], 5)
     depth = drawn.depth[0].astype(np.float64)
-    corners[(depth <= 0)] = 0.0
+    corners[(depth <= 0) if near_rims else rims(depth)] = 0.0
     edge = HALF + 1
     corners[:edge], corners[-edge:], corners[:, :edge], corners[:, -edge:] = 0.0, 0.0, 0.0, 0.0
     cell = max(3, int(np.sqrt(setting.width * setting.height / count)))
@@ -128,7 +155,7 @@ def surface_points(scene: Scene, setting: Setting, pose: np.ndarray, count: int 
         for left in range(0, setting.width, cell):
             part = corners[top : top + cell, left : left + cell]
             y, x = np.unravel_index(part.argmax(), part.shape)
-            if part[y, x] > 1.0:
+            if part[y, x] > TEXTURE:
                 spots.append((float(part[y, x]), left + x, top + y))
     spots = sorted(spots, reverse=True)[:count]
     if not spots:
@@ -240,17 +267,31 @@ class Finder:
     def _sight(self, t: int, look: Look, before: np.ndarray | None) -> Sight | None:
         """What one picture shows: sought from the commanded camera, the one before, and the others; then
         filmed again from where it is and sought once more."""
-        best = self._from(self.truth, t, look, NEAR_PX)
+        own = self._from(self.truth, t, look, NEAR_PX)
+        best = own
         if before is not None and (best is None or best.share < SURE):
             filmed = self._film(before)
             best = better(best, None if filmed is None else self._from(filmed, 0, look, NEAR_PX))
         for k in range(len(self.others.poses)):
             if best is None or best.share < LEAST_SHARE:
                 best = better(best, self._from(self.others, k, look, FAR_PX))
-        if best is not None and best.moved > 0.3:
-            filmed = self._film(best.pose)
-            best = None if filmed is None else self._from(filmed, 0, look, NEAR_PX)
+        if best is not None and (best is not own or best.moved > 0.3):
+            best = self._again(t, look, best, own)
         return None if best is None or best.share < LEAST_SHARE else best
+
+    def _again(self, t: int, look: Look, best: Sight, own: Sight | None) -> Sight | None:
+        """`best`, from the scene filmed at its camera. Bricks and checkers look alike from many places: what
+        was not found from the commanded camera (`own`) must also agree as a whole, and better than with what
+        that camera shows."""
+        filmed = self._film(best.pose)
+        if filmed is None:
+            return own
+        grey = filmed.looks[0].grey
+        if best is not own and agreement(grey, look.grey) < max(
+            LEAST_AGREEMENT, agreement(self.truth.looks[t].grey, look.grey)
+        ):
+            return own
+        return self._from(filmed, 0, look, NEAR_PX)
 
     def _film(self, camera: np.ndarray) -> Filmed | None:
         """The scene from one camera [4, 4]; None where it cannot be filmed from, such as inside a wall."""

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from simbench.arrays import channel_max
 from simbench.case import Condition, Setting
 from simbench.instruments import state_reader
 from simbench.instruments.state_reader import Atlas, Look
@@ -98,7 +99,7 @@ def _rough(layout: Layout, setting: Setting, count: int) -> np.ndarray:
 
 def _misfit(layout: Layout, seen: np.ndarray, setting: Setting, count: int) -> float:
     """How far a frame [H, W, 3] is from the nearest of some states of a layout, outliers capped."""
-    off = np.abs(_rough(layout, setting, count) - seen[None]).max(axis=-1)
+    off = channel_max(np.abs(_rough(layout, setting, count) - seen[None]))
     return float(np.minimum(off, 60.0).mean(axis=(1, 2)).min())
 
 
@@ -120,7 +121,7 @@ def fit(book: Atlas, looks: list[Look], fps: float, frames: int) -> tuple[float,
 
 def _drawn(book: Atlas, pictures: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Frames uint8 [T, H, W, 3]: `base` with the thing as in `pictures`, in the frame's own brightness."""
-    gain, offset, left = state_reader.tones(book.pictures, base[book.region].astype(np.float32))
+    gain, offset, left = state_reader.tones(book.bank, base[book.region].astype(np.float32))
     best = int(np.argmin(left))
     out = np.repeat(base[None].astype(np.float32), len(pictures), axis=0)
     out[:, book.region] = gain[best] * pictures[:, book.region] + offset[best]

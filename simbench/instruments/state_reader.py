@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from simbench.arrays import channel_max
 from simbench.case import Setting
 from simbench.instruments.bench import render_scene
 from simbench.instruments.registration import register
@@ -31,11 +32,22 @@ MARGIN = 0.04
 
 
 @dataclass(frozen=True)
+class Bank:
+    """Pictures by channel, less their means: `own` [3, K, N], `mean` [3, K], `power` [3, K] its square."""
+
+    own: np.ndarray
+    mean: np.ndarray
+    power: np.ndarray
+
+
+@dataclass(frozen=True)
 class Atlas:
     """Pictures of one stage. N pixels of `region` bool [H, W] in which states differ; 0-255 float32.
 
     `states` [K], the last next to the first where the process comes round; `whole` [K, H, W, 3]; `pictures`
-    [K, N, 3] the region of it; `empty` [N, 3] without what changes; `plate` [1, H, W, 3] the whole stage so.
+    [K, N, 3] the region of it; `empty` [N, 3] without what changes; `plate` [1, H, W, 3] the whole stage so;
+    `bank`: the pictures for `tones`; `parts` [K, 3 N] what they add to the empty stage, `sizes` [K] of that,
+    squared.
     """
 
     process: str
@@ -45,6 +57,9 @@ class Atlas:
     empty: np.ndarray
     plate: np.ndarray
     region: np.ndarray
+    bank: Bank
+    parts: np.ndarray
+    sizes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,11 @@ def atlas(layout: Layout, setting: Setting) -> Atlas:
     spread = (every.max(axis=0) - every.min(axis=0)).max(axis=-1) > 8.0
     reach = 1 + setting.height // 32
     region = cv2.dilate(spread.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)).astype(bool)
-    return Atlas(layout.process, states, images, images[:, region], plate[0][region], plate, region)
+    pictures, empty = images[:, region], plate[0][region]
+    parts = (pictures - empty).reshape(count, -1)
+    sizes = (parts * parts).sum(axis=1)
+    bank = bank_of(pictures)
+    return Atlas(layout.process, states, images, pictures, empty, plate, region, bank, parts, sizes)
 
 
 def grid(name: str, height: int) -> int:
@@ -140,34 +159,43 @@ def _whole(book: Atlas, look: Look) -> tuple[np.ndarray, np.ndarray]:
 
 def _fits(book: Atlas, frame: np.ndarray, look: Look) -> bool:
     """Does a frame show the stage in place, to within rounding?"""
-    off = np.abs(frame - _whole(book, look)[0]).max(axis=-1)
+    off = channel_max(np.abs(frame - _whole(book, look)[0]))
     return bool(np.median(off) < 1.0 and (off > 12.0).mean() < 0.1)
 
 
-def tones(pictures: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gain [K, 3], offset [K, 3] and left-over energy [K] of pictures [K, N, 3] fitted to `seen` [N, 3]."""
-    mean, centre = pictures.mean(axis=1), seen.mean(axis=0)
-    own = pictures - mean[:, None]
-    off = seen - centre
-    power = np.maximum((own * own).sum(axis=1), 1e-3)
-    gain = np.maximum((own * off[None]).sum(axis=1) / power, 0.05)
-    left = (off * off).sum(axis=0)[None] - 2 * gain * (own * off[None]).sum(axis=1) + gain * gain * power
-    return gain, centre[None] - gain * mean, left.sum(axis=1)
+def bank_of(pictures: np.ndarray) -> Bank:
+    """Pictures [K, N, 3], prepared for `tones`."""
+    channels = np.ascontiguousarray(pictures.transpose(2, 0, 1))
+    mean = channels.mean(axis=2)
+    own = channels - mean[:, :, None]
+    return Bank(own, mean, np.maximum((own * own).sum(axis=2), 1e-3))
+
+
+def tones(bank: Bank, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gain [K, 3], offset [K, 3] and left-over energy [K] of K pictures fitted to `seen` [N, 3]."""
+    channels = np.ascontiguousarray(seen.T)
+    centre = channels.mean(axis=1)
+    off = channels - centre[:, None]
+    both = (bank.own @ off[:, :, None])[:, :, 0]
+    gain = np.maximum(both / bank.power, 0.05)
+    left = (off * off).sum(axis=1)[:, None] - 2 * gain * both + gain * gain * bank.power
+    return gain.T, (centre[:, None] - gain * bank.mean).T, left.sum(axis=0)
 
 
 def _read(book: Atlas, frame: np.ndarray) -> Look:
     """Read one registered frame, float32 [H, W, 3]."""
     seen = frame[book.region]
-    energy = float(((seen - seen.mean(axis=0)) ** 2).sum())
+    channels = np.ascontiguousarray(seen.T)
+    energy = float(((channels - channels.mean(axis=1, keepdims=True)) ** 2).sum())
     if energy < 9.0 * seen.size:
         return Look(None, "flat")
-    gain, offset, left = tones(book.pictures, seen)
+    gain, offset, left = tones(book.bank, seen)
     best = int(np.argmin(left))
     explained = 1.0 - float(left[best]) / energy
     if explained < EXPLAINED:
         return Look(None, "unlike", explained)
     state, picture = _refine(book, (seen - offset[best]) / gain[best], best, left)
-    gain, offset, _ = tones(picture[None], seen)
+    gain, offset, _ = tones(bank_of(picture[None]), seen)
     mixed = max(
         _mixed(book, (seen - offset[0]) / gain[0] - picture, picture, state), _lacking(book, frame, picture)
     )
@@ -180,8 +208,8 @@ def _lacking(book: Atlas, frame: np.ndarray, picture: np.ndarray) -> float:
     """What the thing [N, 3] lacks of full opacity in a frame [H, W, 3], toned by what is static."""
     plate, inside = book.plate[0], book.region
     changed = np.zeros(inside.shape, bool)
-    changed[inside] = np.abs(picture - book.empty).max(axis=-1) > 8.0
-    gain, offset, _ = tones(plate[~changed][None], frame[~changed])
+    changed[inside] = channel_max(np.abs(picture - book.empty)) > 8.0
+    gain, offset, _ = tones(bank_of(plate[~changed][None]), frame[~changed])
     off = (frame[inside] - offset[0]) / gain[0] - picture
     way = book.empty - picture
     return float((off * way).sum() / max(float((way * way).sum()), 1e-3))
@@ -213,6 +241,8 @@ def _refine(book: Atlas, seen: np.ndarray, best: int, left: np.ndarray) -> tuple
 def _mixed(book: Atlas, rest: np.ndarray, picture: np.ndarray, state: float) -> float:
     """The largest share of another state's picture, or of the empty stage, in what is left over [N, 3]."""
     far = np.array([abs(process.apart(book.process, s, state)) >= FAR for s in book.states])
-    others = np.concatenate([book.pictures[far], book.empty[None]]) - picture
-    power = np.maximum((others * others).sum(axis=(1, 2)), 1e-3)
-    return float(((others * rest[None]).sum(axis=(1, 2)) / power).max())
+    own, left = (picture - book.empty).ravel(), rest.ravel()
+    along = np.append((book.parts @ left)[far], 0.0) - float(own @ left)
+    size = float(own @ own)
+    power = np.append((book.sizes - 2 * (book.parts @ own))[far], 0.0) + size
+    return float((along / np.maximum(power, 1e-3)).max())

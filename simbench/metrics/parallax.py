@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from simbench.metrics._shapes import shaped
+
 ROUNDS = 15
 
 
@@ -14,8 +16,10 @@ def best_homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     then reweighted towards the sum of distances. With fewer than 5 points any motion is a homography and
     `target` comes back.
     """
+    sizes: dict[str, int] = {}
+    source, target = shaped("source", source, "N 2", sizes), shaped("target", target, "N 2", sizes)
     if len(source) < 5:
-        return target.astype(np.float64).copy()
+        return target.copy()
     middle, spread = source.mean(axis=0), max(float(source.std()), 1e-9)
     x = np.column_stack([(source - middle) / spread, np.ones(len(source))])
     goal = (target - middle) / spread
@@ -67,6 +71,9 @@ def parallax_errors(
     homography starts from; `seen` bool [T, N]: points that count. No distance is above `cap` px, and a
     point that was not found costs `cap`. Parallax fidelity is 1 - sum of the first / sum of the second.
     """
+    sizes: dict[str, int] = {}
+    found, true = shaped("found", found, "T N 2", sizes), shaped("true", true, "T N 2", sizes)
+    start, seen = shaped("start", start, "N 2", sizes), shaped("seen", seen, "T N", sizes, "bool")
     made, flat = np.zeros(len(true)), np.zeros(len(true))
     for t, which in enumerate(seen):
         if which.any():

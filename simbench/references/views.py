@@ -28,7 +28,7 @@ from simbench.worlds.scene import Scene
 View = Callable[[Scene, Setting, int, int, float], np.ndarray]
 """(scene, setting, context, seed, strength) -> frames uint8 [T, H, W, 3] with the given ones as they were."""
 
-MELT, WOBBLE = 0.06, 0.05
+MELT, WOBBLE = 0.08, 0.05
 """Displacement at strength 1 as a share of the image's height."""
 
 SHAKE_DEGREES, SHAKE_DEPTH = 4.0, 0.05
@@ -291,7 +291,7 @@ CHEATS: Mapping[str, View] = {
 DAMAGES: Mapping[str, tuple[View, str, float, float, float, float, float]] = {
     "relief": (relief, "of the parallax lost", 0.1, 0.25, 0.5, 0.75, 1.0),
     "flicker": (depth_flicker, "of the parallax", 0.1, 0.2, 0.4, 0.7, 1.0),
-    "melt": (melt, "times 6 % of the height", 0.1, 0.2, 0.4, 0.7, 1.0),
+    "melt": (melt, "times 8 % of the height", 0.1, 0.2, 0.4, 0.7, 1.0),
     "slow": (half_speed, "halves of the speed lost", 0.05, 0.1, 0.2, 0.5, 1.0),
     "shake": (jitter, "times 4 degrees and 5 % of the depth", 0.05, 0.1, 0.2, 0.5, 1.0),
 }

@@ -21,7 +21,7 @@ PALE: Vec = (0.93, 0.93, 0.91)
 GREEN: Vec = (0.16, 0.50, 0.18)
 LAMPS: tuple[tuple[Vec, Vec], ...] = (
     ((0.98, 0.16, 0.12), (0.26, 0.07, 0.07)),
-    ((0.20, 0.92, 0.30), (0.06, 0.22, 0.09)),
+    ((0.12, 0.76, 0.24), (0.06, 0.20, 0.09)),
     ((1.00, 0.76, 0.08), (0.27, 0.21, 0.06)),
 )
 """Lit and unlit colours of the red, green and amber lamp: the order in which they follow."""
@@ -112,8 +112,8 @@ def _clock(layout: Layout) -> list[Body]:
     end, last = layout.path[-1]
     motion.append(Segment(end, _on_dial(x, y, reach, last), turn=(0.0, 0.0, -math.tau * last)))
     coat = _coat(layout, "flat", 0.1)
-    hand = Body("hand", "box", constant(0.036, 0.165, 0.012), tuple(motion), coat, "mover")
-    out = [hand, _round("hub", (x, y, 0.075), 0.05, 0.02, _flat(DARK), QUARTER)]
+    hand = Body("hand", "cylinder", constant(0.036, 0.165, 0.036), tuple(motion), coat, "mover")
+    out = [hand, _round("hub", (x, y, 0.08), 0.05, 0.03, _flat(DARK), QUARTER)]
     out.append(_round("dial", (x, y, 0.0), 0.345, 0.04, _flat(PALE), QUARTER))
     out.append(_round("rim", (x, y, -0.02), 0.38, 0.04, _flat(STEEL), QUARTER))
     out.append(box("foot", (x, TABLE + 0.01, 0.0), (0.16, 0.03, 0.1), _flat(STEEL)))
@@ -167,8 +167,9 @@ def _candle(layout: Layout) -> list[Body]:
     parts = [wax]
     for name, kind, half, lift, colour in (
         ("wick", "cylinder", (0.014, 0.03, 0.014), 0.03, DARK),
-        ("flame", "capsule", (0.045, 0.035, 0.045), 0.105, (1.0, 0.72, 0.10)),
-        ("inner flame", "capsule", (0.022, 0.02, 0.022), 0.095, (1.0, 0.97, 0.72)),
+        ("flame", "sphere", (0.05, 0.05, 0.05), 0.09, (1.0, 0.72, 0.10)),
+        ("tip of the flame", "sphere", (0.032, 0.032, 0.032), 0.142, (1.0, 0.72, 0.10)),
+        ("inner flame", "sphere", (0.026, 0.026, 0.026), 0.09, (1.0, 0.97, 0.72)),
     ):
         ahead = 0.04 if name == "inner flame" else 0.0
 

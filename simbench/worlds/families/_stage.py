@@ -79,11 +79,16 @@ class Stage:
         )
         return Body(name, "box", constant(*half), (Segment(0.0, centre),), material)
 
-    def thing(self, name: str, colour: str, size: float, shape: palette.Shape | None = None) -> Body:
-        """A textured object at the origin, standing on the ground: place it with `stand`."""
+    def thing(
+        self, name: str, colour: str, size: float, shape: palette.Shape | None = None, bare: bool = True
+    ) -> Body:
+        """A textured object at the origin, standing on the ground: place it with `stand`. It may have one
+        colour all over only where it may be `bare`."""
         chosen = self.rng.choice(palette.shapes(self.split)) if shape is None else shape
         half = chosen.half_extents(size)
         material = self.coat(palette.colours("all")[colour], half)
+        if not bare and material.texture == "flat" and self.look != "plain":
+            material = self.coat(palette.colours("all")[colour], half, "checker")
         return Body(name, chosen.kind, constant(*half), (Segment(0.0, (0, 0, 0)),), material)
 
     def coat(self, colour: Vec, half: Vec, texture: str = "") -> Material:

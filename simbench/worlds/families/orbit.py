@@ -29,9 +29,11 @@ def build(
     camera: str = "any",
     pace: str = "eased",
     extent: float = 1.0,
+    bare: bool = True,
 ) -> Scene:
     """A still life of 8 to 12 objects. `camera` is orbit, truck, dolly, crane or any; at an `even` pace it
     moves from the first frame to the last, eased it starts and stops softly. `extent` is a factor on how far.
+    Without `bare` every object has a pattern, so that its depth can be seen.
     """
     if pace not in PACES:
         raise UserError(f"pace={pace} is unknown; use one of {', '.join(PACES)}")
@@ -39,7 +41,7 @@ def build(
     rng = stage.rng
     move = stage.chosen("camera", camera, MOVES)
     side = rng.choice((-1.0, 1.0))
-    objects = _still_life(stage, 8 + round(4 * difficulty))
+    objects = _still_life(stage, 8 + round(4 * difficulty), bare)
     filming, amount = _film(rng, move, side, duration, difficulty, pace, extent)
     bodies = (stage.floor(), *_walls(stage, side), *objects)
     tags = {
@@ -49,7 +51,7 @@ def build(
     return Scene("orbit", seed, duration, filming, bodies, stage.light(0.0), look=look, tags=tags)
 
 
-def _still_life(stage: Stage, count: int) -> list[Body]:
+def _still_life(stage: Stage, count: int, bare: bool) -> list[Body]:
     rng = stage.rng
     hues = palette.pick_colours(rng, count, stage.split)
     pool = list(palette.shapes(stage.split)) * 3
@@ -57,7 +59,7 @@ def _still_life(stage: Stage, count: int) -> list[Body]:
     shapes = [pool[i % len(pool)] for i in range(count)]
     sizes = [rng.uniform(0.3, 0.46) for _ in range(count)]
     things = [
-        stage.thing(f"{shape.name}-{i}", hue, size, shape)
+        stage.thing(f"{shape.name}-{i}", hue, size, shape, bare)
         for i, (shape, hue, size) in enumerate(zip(shapes, hues, sizes, strict=True))
     ]
     lying = [
