@@ -55,7 +55,9 @@ class Views:
         return np.zeros((len(self.images), 1, 1))
 
     def buffers(self, inverse: np.ndarray) -> np.ndarray:
-        """Nearness float64 [V, H, W] of what lies foremost in each view for key depths `inverse` [H, W]."""
+        """Nearness float64 [V, H, W] of what lies foremost in each view if the key has depths `inverse` [H,
+        W].
+        """
         from simbench.generators import warp_kernel
 
         out = np.full((len(self.images), *inverse.shape), -1.0)

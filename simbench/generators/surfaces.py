@@ -22,7 +22,10 @@ LOCAL = 5.0
 """What a pixel pays to keep its own depth instead of a surface's."""
 NEVER = 40.0
 FIT = 0.7
-VIS, SEEN, CLEARLY = True, 0.6, 0.1
+SEEN = 0.5
+"""Share of the views in which it is not hidden that a pixel is judged by."""
+CLEARLY = 0.1
+"""By how much a pixel must fit better for its surface to bend."""
 LAST = 10.0
 SIMPLER = 30.0
 """What a surface must save, in all, to be kept beside others."""
@@ -32,7 +35,10 @@ BENT = 0.04
 """Largest share of the image that a bent surface owns: what is larger is flat here."""
 FIT = 0.7
 """Share of the views that a fit is judged by."""
-VIS, SEEN, CLEARLY = True, 0.6, 0.1
+SEEN = 0.5
+"""Share of the views in which it is not hidden that a pixel is judged by."""
+CLEARLY = 0.1
+"""By how much a pixel must fit better for its surface to bend."""
 LAST = 10.0
 """What a pixel pays in the last round to keep its own depth, on top."""
 LEAST = 12
@@ -83,7 +89,7 @@ def fitted(views: Views, local: np.ndarray, step: float) -> np.ndarray:
     depth = local[..., 0]
     for turn in range(ROUNDS):
         share = SHARE
-        if turn > 0 and VIS:
+        if turn > 0:
             rest = (*rest[:4], views.buffers(depth))
             share = SEEN
         cost = kernel.surface_costs(*rest, patches.surfaces, patches.allowed, CAP, share, NEVER)
@@ -218,7 +224,7 @@ def _polish(rest: tuple, owner: np.ndarray, surfaces: np.ndarray, bend: bool) ->
     for turn in range(9 if bend else 6):
         depth = evaluate(now, own)
         gaps = kernel.map_costs(*rest, depth, CAP, FIT)
-        if turn in (2, 4, 7):
+        if turn in (0, 2, 4, 7):
             limit = _limits(gaps, fitted, count)
             kept = kernel.map_costs(*rest, evaluate(best, own), CAP, FIT)
             cost = _sums(np.minimum(kept, limit[own]), owner, count)
