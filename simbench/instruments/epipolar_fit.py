@@ -21,8 +21,8 @@ STARTS = (0.5, 1.0, 2.0)
 """Factors on the threshold that give an essential matrix each to start from: a short way sideways and a turn
 look alike, so that the cost has more than one valley."""
 
-ROUNDS = 2
-"""Refinements: what agrees is chosen anew after the first."""
+ROUNDS = 3
+"""Refinements: what agrees, and how well, is found anew after each."""
 
 
 def homography(a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray | None:
@@ -41,8 +41,14 @@ def homography_error(plane: np.ndarray | None, a: np.ndarray, b: np.ndarray) -> 
     """The larger distance [N] px of a match to where `plane` puts it, there and back; infinite without it."""
     if plane is None or abs(np.linalg.det(plane)) < 1e-12:
         return np.full(len(a), np.inf)
-    there, back = _through(plane, a), _through(np.linalg.inv(plane), b)
+    there, back = carried(plane, a), carried(np.linalg.inv(plane), b)
     return np.fmax(np.hypot(*(there - b).T), np.hypot(*(back - a).T))
+
+
+def carried(plane: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Where a homography [3, 3] px takes `uv` [N, 2] px; NaN at infinity."""
+    full = np.concatenate([uv, np.ones((len(uv), 1))], axis=1) @ plane.T
+    return full[:, :2] / np.where(np.abs(full[:, 2:]) > 1e-12, full[:, 2:], np.nan)
 
 
 def refined_fundamental(a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray | None:
@@ -125,8 +131,16 @@ def turn_error(a: np.ndarray, b: np.ndarray, cameras: tuple[np.ndarray, np.ndarr
 
 
 def _cost(f: np.ndarray, a: np.ndarray, b: np.ndarray, threshold: float) -> float:
-    """Sum of squared Sampson distances, each at most the threshold's (MSAC, Torr and Zisserman 2000)."""
-    return float((np.minimum(sampson_or_far(f, a, b), threshold) ** 2).sum())
+    """Sum of log(1 + (d / s)^2) of the Sampson distances d, s a fifth of `threshold`: many small errors with
+    some large ones are better than all of them middling. What is beyond the threshold counts as there."""
+    far = np.minimum(sampson_or_far(f, a, b), threshold)
+    return float(np.log1p((5.0 * far / threshold) ** 2).sum())
+
+
+def _scale(f: np.ndarray, a: np.ndarray, b: np.ndarray, threshold: float) -> float:
+    """Standard deviation of the errors by their median, px, from a twentieth of `threshold` to half of it."""
+    middle = 1.4826 * float(np.median(sampson_or_far(f, a, b)))
+    return min(max(middle, threshold / 20), threshold / 2)
 
 
 def _matrix(found: object) -> np.ndarray | None:
@@ -143,11 +157,6 @@ def _rays(uv: np.ndarray, camera: np.ndarray) -> np.ndarray:
     return full[:, :2] / full[:, 2:]
 
 
-def _through(plane: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    full = np.concatenate([uv, np.ones((len(uv), 1))], axis=1) @ plane.T
-    return full[:, :2] / np.where(np.abs(full[:, 2:]) > 1e-12, full[:, 2:], np.nan)
-
-
 def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
@@ -160,9 +169,9 @@ def _normaliser(uv: np.ndarray) -> np.ndarray:
 
 
 def _refine_fundamental(start: np.ndarray, a: np.ndarray, b: np.ndarray, threshold: float) -> np.ndarray:
-    """Least squares of the signed Sampson distances of what agrees, over the 7 parameters U diag(1, s, 0) V.
+    """Robust least squares (Cauchy) of the signed Sampson distances of what agrees, over U diag(1, s, 0) V.
 
-    (Bartoli and Sturm, PAMI 2004.)
+    That has 7 parameters: those of both rotations, and s (Bartoli and Sturm, PAMI 2004).
     """
     from scipy.optimize import least_squares
     from scipy.spatial.transform import Rotation
@@ -181,7 +190,10 @@ def _refine_fundamental(start: np.ndarray, a: np.ndarray, b: np.ndarray, thresho
         return out / np.linalg.norm(out)
 
     found = least_squares(
-        lambda x: _signed(matrix(x), a[near], b[near]), np.zeros(7), loss="soft_l1", f_scale=threshold / 2
+        lambda x: _signed(matrix(x), a[near], b[near]),
+        np.zeros(7),
+        loss="cauchy",
+        f_scale=_scale(start, a[near], b[near], threshold),
     )
     return matrix(found.x)
 
@@ -189,7 +201,7 @@ def _refine_fundamental(start: np.ndarray, a: np.ndarray, b: np.ndarray, thresho
 def _refine_pose(
     start: np.ndarray, a: np.ndarray, b: np.ndarray, cameras: tuple[np.ndarray, np.ndarray], threshold: float
 ) -> np.ndarray:
-    """The same over the 5 parameters of a relative pose [4, 4] with a baseline of length 1."""
+    """The same, over the 5 parameters of a relative pose [4, 4] with a baseline of length 1."""
     from scipy.optimize import least_squares
     from scipy.spatial.transform import Rotation
 
@@ -210,8 +222,8 @@ def _refine_pose(
     found = least_squares(
         lambda x: _signed(fundamental_of(pose(x), cameras), a[near], b[near]),
         np.zeros(5),
-        loss="soft_l1",
-        f_scale=threshold / 2,
+        loss="cauchy",
+        f_scale=_scale(fundamental_of(start, cameras), a[near], b[near], threshold),
     )
     return pose(found.x)
 
