@@ -19,7 +19,7 @@ from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
 from simbench.instruments.depth import depths
 from simbench.instruments.points import Finder, Found, finder, intrinsics, surface_points
-from simbench.metrics.parallax import parallax_errors
+from simbench.metrics.parallax import capped_distance, flattened
 from simbench.metrics.tracks import tap_vid
 from simbench.references import views
 from simbench.references.nuisance import nuisances
@@ -88,11 +88,11 @@ class Geometry:
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Film the truth and choose its points once; the result reads any number of videos."""
         find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
-        return lambda video: self._measures(find, find.follow(video.frames), case.world_seed)
+        return lambda video: self._measures(case, find, find.follow(video.frames))
 
-    def _measures(self, find: Finder, found: Found, seed: int) -> Measures:
+    def _measures(self, case: Case, find: Finder, found: Found) -> Measures:
         s, truth = self.setting, find.truth
-        made, flat = self._errors(find, found)
+        made, flat = self._errors(case, find, found)
         after = slice(s.context, None)
         tracks = tap_vid(
             np.nan_to_num(found.uv),
@@ -103,7 +103,7 @@ class Geometry:
             s.width,
             s.height,
         )
-        solid = depths(find, found, s.context, seed)
+        solid = depths(find, found, s.context, case.world_seed)
         asked = truth.seen[after]
         out = {
             "fidelity": 1.0 - float(made.sum() / max(flat.sum(), 1e-9)),
@@ -120,13 +120,14 @@ class Geometry:
             out["depth_m"] = solid.depth_m
         return {key: float(value) for key, value in out.items() if np.isfinite(value)}
 
-    def _errors(self, find: Finder, found: Found) -> tuple[np.ndarray, np.ndarray]:
+    def _errors(self, case: Case, find: Finder, found: Found) -> tuple[np.ndarray, np.ndarray]:
         """Per frame after the given ones: summed distances of the video and of the best homography, px."""
         s, truth = self.setting, find.truth
         after = slice(s.context, None)
-        start = truth.uv[s.context - 1]
-        seen = truth.seen[after] & truth.seen[s.context - 1]
-        return parallax_errors(found.uv[after], truth.uv[after], start, seen, LOST_PX * s.width / RASTER)
+        cap = LOST_PX * s.width / RASTER
+        seen, plane = _plane(case.truth.facts["seed"], case.truth.facts["move"], s)
+        made = capped_distance(found.uv[after], truth.uv[after], seen, cap)
+        return made, capped_distance(plane, truth.uv[after], seen, cap)
 
     def score(self, case: Case, video: Video) -> Measures:
         """Raw measures of one video of one case."""
@@ -135,7 +136,7 @@ class Geometry:
     def trace(self, case: Case, video: Video) -> Mapping[str, Sequence[float | None]]:
         """Mean distances to the truth: the points, and the best homography; px of an image 256 px wide."""
         find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
-        made, flat = self._errors(find, find.follow(video.frames))
+        made, flat = self._errors(case, find, find.follow(video.frames))
         counts = np.maximum((find.truth.seen & find.truth.seen[self.setting.context - 1]).sum(axis=1), 1)
         head: list[float | None] = [None] * self.setting.context
         scale = RASTER / self.setting.width / counts[self.setting.context :]
@@ -231,7 +232,16 @@ def filmed(seed: int, move: str, setting: Setting) -> tuple[Scene, np.ndarray, n
 def _finder(seed: int, move: str, setting: Setting) -> Finder:
     scene, _, poses = filmed(seed, move, setting)
     points = surface_points(scene, setting, poses[setting.context - 1])
-    return finder(scene, setting, points, (0, setting.context - 1, setting.frames - 1))
+    return finder(scene, setting, points, (0,))
+
+
+@lru_cache(maxsize=1)
+def _plane(seed: int, move: str, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """Points that count, bool [T, N], and where the best homography takes them, px [T, N, 2], in the frames
+    after the given ones."""
+    truth, last = _finder(seed, move, setting).truth, setting.context - 1
+    seen = truth.seen[last + 1 :] & truth.seen[last]
+    return seen, flattened(truth.uv[last + 1 :], truth.uv[last], seen)
 
 
 def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
