@@ -151,6 +151,8 @@ class Revisit:
             "opposite": "to which side the camera turns is asked by camera; here what it comes back to",
             "recoloured": "what is grey keeps its place and texture; only what has a colour is lost",
         }
+        if self.cut:
+            other["short_turn"] = "a cut to a view close by is a cut all the same"
         return {n: Bound(None, other[n]) if n in other else Bound(5.0) for n in self.cheats()}
 
     def damages(self) -> Mapping[str, Damage]:

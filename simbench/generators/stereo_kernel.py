@@ -19,7 +19,7 @@ TAPS = (2 * REACH // STRIDE + 1) ** 2
 NEAR = 1e-6
 SLACK = 0.05
 """By how much nearer something must be to hide what lies behind it."""
-BEHIND, HIDDEN = 3.0, 9.0
+BEHIND, HIDDEN = 0.5, 9.0
 """What a pixel pays for being hidden in all views but one, and in all."""
 
 

@@ -66,7 +66,7 @@ def refine(
     points: np.ndarray, uv: np.ndarray, camera: np.ndarray, pose: np.ndarray, reach: float
 ) -> np.ndarray:
     """Gauss-Newton on the reprojection errors with Tukey weights whose reach shrinks to 2 x `reach`."""
-    from scipy.spatial.transform import Rotation
+    import cv2
 
     focal = np.array([camera[0, 0], camera[1, 1]])
     for step in range(ROUNDS):
@@ -91,7 +91,7 @@ def refine(
         normal = design.T @ (heavy * design) + 1e-9 * np.eye(6)
         update = -np.linalg.solve(normal, design.T @ (heavy[:, 0] * residual.ravel()))
         change = np.eye(4)
-        change[:3, :3], change[:3, 3] = Rotation.from_rotvec(update[:3]).as_matrix(), update[3:]
+        change[:3, :3], change[:3, 3] = cv2.Rodrigues(update[:3])[0], update[3:]
         pose = change @ pose
         if np.abs(update).max() < 1e-5 and step >= 3:
             break

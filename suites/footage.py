@@ -1,0 +1,208 @@
+"""Real pictures through the instruments: is a clip, or a pair, one rigid world seen by one camera?
+
+    python -m suites.footage dir=FRAMES                  # a clip as a folder of numbered png or jpg frames
+    python -m suites.footage pair=LEFT.png,RIGHT.png     # two pictures
+
+dir       frames of a clip; each is set against the one `gap` later. Versions that no camera filmed stand
+          below it: what a measure does not tell from the clip, it is blind to
+masks     a folder of pictures, not black where something moves by itself, one for each frame
+frames    how many frames are read (default 25), from the first on
+gap       frames between the two of a pair (default 1)
+sheet     a PNG with all versions
+pair      two pictures; rectified=true says that points keep their row
+disparity .npz or .npy with the true disparities [H, W] of the first picture, px; NaN where unknown
+focal, x, y, offset, baseline: calibration of a rectified pair, px and m (see simbench.instruments.rectified)
+
+Exit codes: 0 measured, 2 bad input, 3 nothing could be registered.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from simbench.errors import UserError
+from simbench.instruments.footage import Measured, agreement_on, measure, pairs, versions
+from simbench.instruments.matching import Features, features
+from suites.footage_pair import pair_report, share
+from suites.proof import options
+
+OK, BAD_INPUT, NOTHING = 0, 2, 3
+NOTES = """registered: pairs with a baseline and depth, of all; only there the rest means something.
+kept: share of the matches that agree with one epipolar geometry (Sampson distance below 1 px).
+gated: the same, pairs that are still, flat or lost counting 0. The only one of these to read as a score.
+sampson, sym: root-median distance of what agrees, px (Sampson; both squared distances to the lines), and of
+  all matches. sym is twice sampson for the same error.
+off: agreeing matches that no homography explains, beside what lines of random direction would give.
+jerk: change of the picture's motion from one pair to the next, as a share of that motion.
+Blind: every column to backwards, and to what slides along its epipolar line (a thing that moves the way the
+  camera does is read as depth); all but jerk to the order of frames where neighbours overlap;
+  kept and sampson to a clip that stands still or is flat; jerk to bending."""
+
+
+@dataclass
+class Options:
+    """Options of the command; see the module."""
+
+    dir: str = ""
+    masks: str = ""
+    frames: int = 25
+    gap: int = 1
+    sheet: str = ""
+    pair: str = ""
+    rectified: str = "false"
+    disparity: str = ""
+    focal: float | None = None
+    x: float | None = None
+    y: float | None = None
+    offset: float = 0.0
+    baseline: float | None = None
+
+
+def clip_report(chosen: Options) -> tuple[list[str], bool]:
+    """Lines on a clip and its versions, and whether any pair of the clip itself was registered."""
+    frames = _folder(chosen.dir, "dir", chosen.frames)
+    if chosen.gap < 1 or len(frames) < chosen.gap + 2:
+        raise UserError(f"gap={chosen.gap} needs {chosen.gap + 2} frames, {chosen.dir} gave {len(frames)}")
+    known: dict[bytes, Features] = {}
+
+    def read(frame: np.ndarray) -> Features:
+        """Features, of the same picture only once: most versions show the same ones."""
+        key = sha256(np.ascontiguousarray(frame).tobytes()).digest()
+        if key not in known:
+            known[key] = features(frame)
+        return known[key]
+
+    clips = versions(frames)
+    views = {name: pairs(clip, chosen.gap, read) for name, clip in clips.items()}
+    results = {name: measure(each, frames.shape[1:3]) for name, each in views.items()}
+    height, width = frames.shape[1:3]
+    lines = [f"{chosen.dir}: {len(frames)} frames {width}x{height}, {chosen.gap} apart", "", *_table(results)]
+    if chosen.masks:
+        masks = _folder(chosen.masks, "masks", len(frames)).max(axis=-1) > 0
+        if masks.shape != frames.shape[:3]:
+            raise UserError(f"masks={chosen.masks} are {masks.shape}, not {frames.shape[:3]} as the frames")
+        on, elsewhere = agreement_on(views["original"], masks)
+        lines.append(
+            f"original: {share(on)} of the matches on what moves by itself agree, {share(elsewhere)} "
+            "of the others"
+        )
+    lines += ["", *_remarks(results), "", NOTES]
+    if chosen.sheet:
+        _sheet(Path(chosen.sheet), clips)
+    return lines, results["original"].kinds["parallax"] > 0
+
+
+def _table(results: dict[str, Measured]) -> list[str]:
+    head = (
+        "",
+        "registered",
+        "flat",
+        "still",
+        "lost",
+        "motion",
+        "matches",
+        "kept",
+        "gated",
+        "sampson",
+        "all",
+        "sym",
+        "off (chance)",
+        "jerk",
+    )
+    rows: list[tuple[str, ...]] = [head]
+    for name, m in results.items():
+        count = sum(m.kinds.values())
+        kinds = [str(m.kinds[k]) for k in ("flat", "still", "lost")]
+        errors = [_number(v, 3) for v in (m.sampson_px, m.sampson_all_px, m.symmetric_px)]
+        rows.append(
+            (
+                name,
+                f"{m.kinds['parallax']}/{count}",
+                *kinds,
+                _number(m.motion_px, 1),
+                _number(m.matches, 0),
+                share(m.kept),
+                share(m.gated),
+                *errors,
+                f"{m.off:.1f} ({m.chance:.1f})",
+                _number(m.jerk, 2),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    return [
+        "  ".join(
+            c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _remarks(results: dict[str, Measured]) -> list[str]:
+    """What must be said of these numbers before anybody reads them."""
+    own, frozen = results["original"], results["frozen"]
+    lines = []
+    if frozen.kept >= own.kept:
+        lines.append(
+            f"The frozen clip keeps {share(frozen.kept)} of its matches, no less than the original: "
+            f"agreement rewards standing still. Gated by motion it is {share(frozen.gated)}."
+        )
+    for name, m in results.items():
+        if m.kinds["parallax"] == 0 and m.reasons:
+            lines.append(f"{name}: nothing registered: {m.reasons[0]}")
+    return lines
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
+
+
+def _folder(path: str, option: str, count: int) -> np.ndarray:
+    from simbench.decoding import read_folder
+
+    if not Path(path).is_dir():
+        raise UserError(f"{option}={path} is not a folder; give the one that holds the numbered frames")
+    return read_folder(Path(path), count, 1.0).frames
+
+
+def _sheet(path: Path, clips: dict[str, np.ndarray]) -> None:
+    import cv2
+
+    from simbench.worlds.sheet import write_png
+    from suites.sheet import sheet
+
+    height, width = clips["original"].shape[1:3]
+    size = (160, max(1, round(160 * height / width)))
+    rows = [
+        (name, np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in clip]))
+        for name, clip in clips.items()
+    ]
+    write_png(path, sheet(rows, 4, 0), colours=96)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; prints lines and returns the exit code."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return OK if arguments else BAD_INPUT
+    try:
+        chosen = options(Options, arguments)
+        if bool(chosen.dir) == bool(chosen.pair):
+            raise UserError("give either dir=FRAMES or pair=LEFT,RIGHT; see python -m suites.footage --help")
+        if chosen.rectified not in ("true", "false"):
+            raise UserError(f"rectified={chosen.rectified} must be true or false")
+        lines, registered = clip_report(chosen) if chosen.dir else pair_report(chosen)
+    except UserError as error:
+        print(f"suites.footage: {error}", file=sys.stderr)
+        return BAD_INPUT
+    print("\n".join(lines))
+    return OK if registered else NOTHING
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
