@@ -93,9 +93,13 @@ class Geometry:
         facts = {"seed": seed, "move": move}
         return [Case(name, scene, seed, condition, Truth(world, facts), {"trial": move})]
 
+    def finder(self, case: Case) -> Finder:
+        """What finds the points of a case. The last one is kept."""
+        return _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
+
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Film the truth and choose its points once; the result reads any number of videos."""
-        find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
+        find = self.finder(case)
         return lambda video: {
             **self._measures(case, find, find.follow(video.frames)),
             **self._learned(find, video.frames),
@@ -155,7 +159,7 @@ class Geometry:
 
     def trace(self, case: Case, video: Video) -> Mapping[str, Sequence[float | None]]:
         """Mean distances to the truth: the points, and the best homography; px of an image 256 px wide."""
-        find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
+        find = self.finder(case)
         made, flat = self._errors(case, find, find.follow(video.frames))
         counts = np.maximum((find.truth.seen & find.truth.seen[self.setting.context - 1]).sum(axis=1), 1)
         head: list[float | None] = [None] * self.setting.context

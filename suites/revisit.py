@@ -18,7 +18,7 @@ import numpy as np
 from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
 from simbench.instruments import again
-from simbench.instruments.points import Found, intrinsics
+from simbench.instruments.points import Finder, Found, intrinsics
 from simbench.references import revisit as references
 from simbench.references.nuisance import nuisances
 from simbench.suite import Bound, CaseScore, Damage, Measures, Reference
@@ -87,6 +87,10 @@ class Revisit:
         """What the camera of a case does."""
         facts = case.truth.facts
         return Walk(facts["seed"], facts["kind"], facts["cut"], self.setting)
+
+    def finder(self, case: Case) -> Finder:
+        """What finds the landmarks of a case. The last one is kept."""
+        return again.ask(self.walk(case)).find
 
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Film the truth and choose its landmarks once; the result reads any number of videos."""

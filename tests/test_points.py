@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from simbench.worlds.render import render
 from simbench.worlds.scene import Scene
 from simbench.worlds.truth import intrinsics as true_intrinsics
 from simbench.worlds.truth import poses as true_poses
+from suites import points_table
 from suites.revisit import Revisit
 
 SETTING = Setting(width=128, height=128, frames=9, look="rich", given="cam", context=3)
@@ -329,3 +331,48 @@ def test_no_more_pictures_are_remembered_than_said(
     found = fresh.follow(clip)
     assert 0 < len(fresh.known) <= 4
     np.testing.assert_array_equal(found.uv, find.follow(clip).uv)
+
+
+def test_the_table_of_errors_holds_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "card.md"
+    page.write_text("# card\n\n<!-- instrument -->\n<!-- /instrument -->\n")
+    some = {"none": lambda frames: frames, "white": lambda frames: np.full_like(frames, 255)}
+    monkeypatch.setattr(points_table, "ways", lambda suite: some)
+    assert points_table.main(["suite=geometry", "scenes=1", "frames=9", f"card={page}"]) == 0
+    printed = capsys.readouterr().out.strip()
+    assert printed in page.read_text()
+    rows = {r.split(" | ")[0].strip("| "): r.strip("| ").split(" | ")[1:] for r in printed.splitlines()[4:]}
+    none, white, stale = rows.values()
+    assert list(rows)[2] == points_table.STALE
+    assert float(none[0]) < 0.1 and none[2] == "0.0" and none[5] == "100.0" and float(none[6]) > 0.9
+    assert white[:2] == ["-", "-"] and white[2] == "100.0" and white[3:6] == ["-", "-", "0.0"]
+    assert float(white[6]) < 0.0
+    # The patch that was given is a worse guess of how a point looks later than the one drawn anew.
+    assert float(stale[6]) < float(none[6]) - 0.1 and float(stale[1]) > 2 * float(none[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["suite=permanence"], "suite=permanence finds no points; use for example suite=geometry"),
+        (["card=nowhere.md"], "nowhere.md is no page"),
+        (["scene=3"], "unknown option scene=3"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert points_table.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_done_to_the_truth_is_what_it_is_called() -> None:
+    grey = np.full((3, 64, 64, 3), 100, np.uint8)
+    grained = points_table.grain(grey, 5.0).astype(float)
+    assert grained.std() == pytest.approx(5.0, rel=0.05) and np.ptp(grained, axis=-1).max() == 0
+    edge = np.where(np.arange(64) < 32, 40, 200).astype(np.uint8)[None, None, :, None].repeat(3, -1)
+    soft = points_table.soft(np.broadcast_to(edge, (2, 64, 64, 3)), 64)
+    assert soft[0, 0, 4, 0] == 58 and soft[0, 0, -4, 0] == 186
+    assert len(np.unique(soft)) > 2
