@@ -1,9 +1,9 @@
 """Real pictures through the instruments: is a clip, or a pair, one rigid world seen by one camera?
 
-    python -m suites.footage dir=FRAMES                  # a clip as a folder of numbered png or jpg frames
+    python -m suites.footage clip=FRAMES                 # a folder of numbered png or jpg, or a video file
     python -m suites.footage pair=LEFT.png,RIGHT.png     # two pictures
 
-dir       frames of a clip; each is set against the one `gap` later. Versions that no camera filmed stand
+clip      frames; each is set against the one `gap` later. Versions that no camera filmed stand
           below it: what a measure does not tell from the clip, it is blind to
 masks     a folder of pictures, not black where something moves by itself, one for each frame
 frames    how many frames are read (default 25), from the first on
@@ -49,7 +49,7 @@ Blind: every column to backwards, and to what slides along its epipolar line (a 
 class Options:
     """Options of the command; see the module."""
 
-    dir: str = ""
+    clip: str = ""
     masks: str = ""
     frames: int = 25
     gap: int = 1
@@ -66,9 +66,9 @@ class Options:
 
 def clip_report(chosen: Options) -> tuple[list[str], bool]:
     """Lines on a clip and its versions, and whether any pair of the clip itself was registered."""
-    frames = _folder(chosen.dir, "dir", chosen.frames)
+    frames = _frames(chosen.clip, "clip", chosen.frames)
     if chosen.gap < 1 or len(frames) < chosen.gap + 2:
-        raise UserError(f"gap={chosen.gap} needs {chosen.gap + 2} frames, {chosen.dir} gave {len(frames)}")
+        raise UserError(f"gap={chosen.gap} needs {chosen.gap + 2} frames, {chosen.clip} gave {len(frames)}")
     known: dict[bytes, Features] = {}
 
     def read(frame: np.ndarray) -> Features:
@@ -82,9 +82,13 @@ def clip_report(chosen: Options) -> tuple[list[str], bool]:
     views = {name: pairs(clip, chosen.gap, read) for name, clip in clips.items()}
     results = {name: measure(each, frames.shape[1:3]) for name, each in views.items()}
     height, width = frames.shape[1:3]
-    lines = [f"{chosen.dir}: {len(frames)} frames {width}x{height}, {chosen.gap} apart", "", *_table(results)]
+    lines = [
+        f"{chosen.clip}: {len(frames)} frames {width}x{height}, {chosen.gap} apart",
+        "",
+        *_table(results),
+    ]
     if chosen.masks:
-        masks = _folder(chosen.masks, "masks", len(frames)).max(axis=-1) > 0
+        masks = _frames(chosen.masks, "masks", len(frames)).max(axis=-1) > 0
         if masks.shape != frames.shape[:3]:
             raise UserError(f"masks={chosen.masks} are {masks.shape}, not {frames.shape[:3]} as the frames")
         on, elsewhere = agreement_on(views["original"], masks)
@@ -162,12 +166,12 @@ def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else "-"
 
 
-def _folder(path: str, option: str, count: int) -> np.ndarray:
-    from simbench.decoding import read_folder
+def _frames(path: str, option: str, count: int) -> np.ndarray:
+    from simbench.video import decode
 
-    if not Path(path).is_dir():
-        raise UserError(f"{option}={path} is not a folder; give the one that holds the numbered frames")
-    return read_folder(Path(path), count, 1.0).frames
+    if not Path(path).exists():
+        raise UserError(f"{option}={path} is not there; give a folder of numbered frames or a video file")
+    return decode(Path(path), count, 1.0 if Path(path).is_dir() else None).frames
 
 
 def _sheet(path: Path, clips: dict[str, np.ndarray]) -> None:
@@ -192,11 +196,11 @@ def main(arguments: Sequence[str]) -> int:
         return OK if arguments else BAD_INPUT
     try:
         chosen = options(Options, arguments)
-        if bool(chosen.dir) == bool(chosen.pair):
-            raise UserError("give either dir=FRAMES or pair=LEFT,RIGHT; see python -m suites.footage --help")
+        if bool(chosen.clip) == bool(chosen.pair):
+            raise UserError("give either clip=FRAMES or pair=LEFT,RIGHT; see python -m suites.footage --help")
         if chosen.rectified not in ("true", "false"):
             raise UserError(f"rectified={chosen.rectified} must be true or false")
-        lines, registered = clip_report(chosen) if chosen.dir else pair_report(chosen)
+        lines, registered = clip_report(chosen) if chosen.clip else pair_report(chosen)
     except UserError as error:
         print(f"suites.footage: {error}", file=sys.stderr)
         return BAD_INPUT

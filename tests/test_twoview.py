@@ -16,6 +16,7 @@ from simbench.instruments.rectified import ROWS, Rig, dense_disparity, known_dis
 from simbench.instruments.twoview import TwoView, register, two_view
 from simbench.metrics.epipolar import sampson
 from simbench.metrics.reprojection import absrel
+from simbench.video import Video, encode
 from simbench.worlds.clip import Clip, make_clip
 from simbench.worlds.families import build
 from simbench.worlds.sheet import write_png
@@ -225,7 +226,7 @@ def test_the_command_on_a_clip(orbit: Clip, folder, capsys, tmp_path: Path) -> N
     path = folder("clip", orbit.rgb[:5])
     masks = folder("masks", np.repeat((orbit.depth[:5, ..., None] < 5.0) * np.uint8(255), 3, axis=-1))
     sheet = tmp_path / "sheet.png"
-    assert footage.main([f"dir={path}", f"masks={masks}", f"sheet={sheet}"]) == 0
+    assert footage.main([f"clip={path}", f"masks={masks}", f"sheet={sheet}"]) == 0
     printed = capsys.readouterr().out
     for words in (
         "original",
@@ -237,8 +238,14 @@ def test_the_command_on_a_clip(orbit: Clip, folder, capsys, tmp_path: Path) -> N
     ):
         assert words in printed, printed
     assert sheet.stat().st_size > 1000
+    video = tmp_path / "clip.mkv"
+    encode(Video(orbit.rgb[:5], 8.0), video)
+    assert footage.main([f"clip={video}", "gap=2"]) == 0
+    assert "5 frames 256x256, 2 apart" in capsys.readouterr().out
+    assert footage.main([f"clip={video}", "gap=4"]) == 2
+    assert "gap=4 needs 6 frames" in capsys.readouterr().err
     black = folder("black", np.zeros_like(orbit.rgb[:4]))
-    assert footage.main([f"dir={black}"]) == 3
+    assert footage.main([f"clip={black}"]) == 3
     assert "nothing registered: 0 features" in capsys.readouterr().out
 
 
@@ -270,12 +277,12 @@ def test_the_command_on_a_pair(truck: Clip, tmp_path: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["dir=nowhere"], "not a folder"),
+        (["clip=nowhere"], "is not there"),
         (["pair=one.png"], "give two"),
         (["pair=one.png,two.png"], "not a file"),
-        (["dir=a", "pair=b,c"], "either"),
+        (["clip=a", "pair=b,c"], "either"),
         (["size=3"], "unknown option"),
-        (["dir=a", "rectified=perhaps"], "true or false"),
+        (["clip=a", "rectified=perhaps"], "true or false"),
     ],
 )
 def test_bad_input_is_named(arguments: list[str], words: str, capsys) -> None:
@@ -301,7 +308,7 @@ def test_real_clip(capsys) -> None:
     path = REAL / "davis_horsejump"
     if not path.is_dir():
         pytest.skip(f"no {path}: real footage is not part of the repository; set SIMBENCH_FOOTAGE")
-    assert footage.main([f"dir={path}/video", f"masks={path}/masks", "frames=6"]) == 0
+    assert footage.main([f"clip={path}/video", f"masks={path}/masks", "frames=6"]) == 0
     printed = capsys.readouterr().out
     own = next(line for line in printed.splitlines() if line.startswith("original  "))
     assert "5/5" in own and float(own.split("%")[0].split()[-1]) > 90
