@@ -29,12 +29,14 @@ LABEL = 116
 
 @dataclass
 class Options(Asked):
-    """Options of a sheet; `scene` counts from 0, `trial=auto` shows each cheat where it does harm."""
+    """Options of a sheet; `scene` counts from 0, `trial=auto` shows each cheat where it does harm; fewer
+    `colours` and `columns` make a smaller file."""
 
     scene: int = 2
     seed: str = "public"
     trial: str = "auto"
     columns: int = 7
+    colours: int = 96
     out: str = "outputs/sheet.png"
 
 
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
         scene = suite.scenes(chosen.scene + 1, chosen.seed)[-1]
         first = max(0, len_context(suite) - 1)
         image = sheet(clips(suite, scene, chosen.trial), chosen.columns, first)
-        write_png(Path(chosen.out), image, colours=96)
+        write_png(Path(chosen.out), image, colours=chosen.colours)
     except UserError as error:
         print(f"suites.sheet: {error}", file=sys.stderr)
         return 2

@@ -123,11 +123,11 @@ def test_the_best_homography_is_exactly_zero(suite: Geometry, orbit: Ready) -> N
         uv[t, seen] = best_homography(truth.uv[start, seen], truth.uv[t, seen])
     count = suite.setting.frames
     flat = Found(truth.poses, np.ones(count, bool), uv, truth.seen, np.ones(count))
-    assert suite._measures(find, flat, 0)["fidelity"] == pytest.approx(0.0, abs=1e-12)
+    assert suite._measures(orbit.case, find, flat)["fidelity"] == pytest.approx(0.0, abs=1e-12)
     exact = dataclasses.replace(flat, uv=truth.uv)
-    assert suite._measures(find, exact, 0)["fidelity"] == pytest.approx(1.0, abs=1e-12)
+    assert suite._measures(orbit.case, find, exact)["fidelity"] == pytest.approx(1.0, abs=1e-12)
     nothing = dataclasses.replace(flat, uv=np.full_like(uv, np.nan), found=np.zeros_like(truth.seen))
-    lost = suite._measures(find, nothing, 0)
+    lost = suite._measures(orbit.case, find, nothing)
     assert lost["fidelity"] < -1.0 and lost["lost"] == 1.0 and lost["absrel"] == 1.0 and lost["aj"] == 0.0
     assert "reproj_px" not in lost and "depth_m" not in lost
 
@@ -203,7 +203,7 @@ def test_more_cases_take_no_more_memory(suite: Geometry) -> None:
     for scene in suite.scenes(2, "6"):
         (case,) = suite.cases(scene)
         suite.scorer(case)
-        for kept in (geometry.filmed, geometry._finder):
+        for kept in (geometry.filmed, geometry._finder, geometry._plane):
             assert kept.cache_info().maxsize == 1 and kept.cache_info().currsize == 1
         # What was read of one case is not kept for the next.
         assert len(suite.finder(case).known) == 0
