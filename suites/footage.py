@@ -8,6 +8,8 @@ clip      frames; each is set against the one `gap` later. Versions that no came
 masks     a folder of pictures, not black where something moves by itself, one for each frame
 frames    how many frames are read (default 25), from the first on
 gap       frames between the two of a pair (default 1)
+threshold px that a match which agrees may be off (default 1), and half of what is off a homography; a clean
+          clip with a short way needs less
 sheet     a PNG with all versions
 pair      two pictures; rectified=true says that points keep their row
 disparity .npz or .npy with the true disparities [H, W] of the first picture, px; NaN where unknown
@@ -19,6 +21,7 @@ Exit codes: 0 measured, 2 bad input, 3 nothing could be registered.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -29,20 +32,25 @@ import numpy as np
 from simbench.errors import UserError
 from simbench.instruments.footage import Measured, agreement_on, measure, pairs, versions
 from simbench.instruments.matching import Features, features
+from simbench.instruments.twoview import THRESHOLD_PX
 from suites.footage_pair import pair_report, share
 from suites.proof import options
 
 OK, BAD_INPUT, NOTHING = 0, 2, 3
+ALIKE = 0.05
+"""Difference of gated below which two versions are called alike."""
+
 NOTES = """registered: pairs with a baseline and depth, of all; only there the rest means something.
-kept: share of the matches that agree with one epipolar geometry (Sampson distance below 1 px).
-gated: the same, pairs that are still, flat or lost counting 0. The only one of these to read as a score.
+kept: share of the matches that agree with one epipolar geometry (within the threshold).
+gated: the same, pairs that are still, flat or lost counting 0.
 sampson, sym: root-median distance of what agrees, px (Sampson; both squared distances to the lines), and of
   all matches. sym is twice sampson for the same error.
 off: agreeing matches that no homography explains, beside what lines of random direction would give.
 jerk: change of the picture's motion from one pair to the next, as a share of that motion.
 Blind: every column to backwards, and to what slides along its epipolar line (a thing that moves the way the
-  camera does is read as depth); all but jerk to the order of frames where neighbours overlap;
-  kept and sampson to a clip that stands still or is flat; jerk to bending."""
+  camera does is read as depth); all but jerk to the order of frames where they overlap; kept and sampson to
+  a clip that stands still or is flat; registered to bending, which looks like depth. gated is no score: an
+  honest clip whose way is too short for the threshold has 0."""
 
 
 @dataclass
@@ -53,6 +61,7 @@ class Options:
     masks: str = ""
     frames: int = 25
     gap: int = 1
+    threshold: float = THRESHOLD_PX
     sheet: str = ""
     pair: str = ""
     rectified: str = "false"
@@ -79,7 +88,7 @@ def clip_report(chosen: Options) -> tuple[list[str], bool]:
         return known[key]
 
     clips = versions(frames)
-    views = {name: pairs(clip, chosen.gap, read) for name, clip in clips.items()}
+    views = {name: pairs(clip, chosen.gap, chosen.threshold, read) for name, clip in clips.items()}
     results = {name: measure(each, frames.shape[1:3]) for name, each in views.items()}
     height, width = frames.shape[1:3]
     lines = [
@@ -156,9 +165,16 @@ def _remarks(results: dict[str, Measured]) -> list[str]:
             f"The frozen clip keeps {share(frozen.kept)} of its matches, no less than the original: "
             f"agreement rewards standing still. Gated by motion it is {share(frozen.gated)}."
         )
+    alike = [name for name, m in results.items() if m is not own and m.gated > own.gated - ALIKE]
+    if alike and own.gated > 0:
+        lines.append(f"gated does not tell from the original: {', '.join(alike)}.")
+    if own.kinds["flat"] > sum(own.kinds.values()) / 2:
+        lines.append(
+            "The original is mostly flat: if the camera moves, try a larger gap or a smaller threshold."
+        )
     for name, m in results.items():
         if m.kinds["parallax"] == 0 and m.reasons:
-            lines.append(f"{name}: nothing registered: {m.reasons[0]}")
+            lines.append(f"{name}: nothing registered: {Counter(m.reasons).most_common(1)[0][0]}")
     return lines
 
 
@@ -198,6 +214,8 @@ def main(arguments: Sequence[str]) -> int:
         chosen = options(Options, arguments)
         if bool(chosen.clip) == bool(chosen.pair):
             raise UserError("give either clip=FRAMES or pair=LEFT,RIGHT; see python -m suites.footage --help")
+        if not chosen.threshold > 0:
+            raise UserError(f"threshold={chosen.threshold:g} must be above 0 px; 1 is usual")
         if chosen.rectified not in ("true", "false"):
             raise UserError(f"rectified={chosen.rectified} must be true or false")
         lines, registered = clip_report(chosen) if chosen.clip else pair_report(chosen)

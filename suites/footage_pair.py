@@ -22,6 +22,7 @@ class Asked(Protocol):
     """What of the options is about a pair; see `suites.footage`."""
 
     pair: str
+    threshold: float
     rectified: str
     disparity: str
     focal: float | None
@@ -40,7 +41,9 @@ def pair_report(chosen: Asked) -> tuple[list[str], bool]:
     """Lines on two pictures, and whether they could be registered."""
     first, second = _pair(chosen.pair)
     rig = _rig(chosen)
-    view = two_view(features(first), features(second), None if rig is None else rig.cameras())
+    view = two_view(
+        features(first), features(second), None if rig is None else rig.cameras(), chosen.threshold
+    )
     height, width = first.shape[:2]
     lines = [
         f"{chosen.pair}: {width}x{height}",

@@ -282,6 +282,7 @@ def test_the_command_on_a_pair(truck: Clip, tmp_path: Path, capsys) -> None:
         (["pair=one.png,two.png"], "not a file"),
         (["clip=a", "pair=b,c"], "either"),
         (["size=3"], "unknown option"),
+        (["pair=a,b", "threshold=0"], "must be above 0"),
         (["clip=a", "rectified=perhaps"], "true or false"),
     ],
 )

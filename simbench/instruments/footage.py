@@ -15,7 +15,7 @@ import numpy as np
 from simbench.instruments.epipolar_fit import carried
 from simbench.instruments.matching import Features, features
 from simbench.instruments.rectified import sampled
-from simbench.instruments.twoview import STILL_PX, TwoView, two_view
+from simbench.instruments.twoview import STILL_PX, THRESHOLD_PX, TwoView, two_view
 
 WOBBLE = 0.006
 """Standard deviation of how far a wobbled frame is bent, as a share of the image's height."""
@@ -68,11 +68,15 @@ def versions(frames: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def pairs(
-    frames: np.ndarray, gap: int = 1, read: Callable[[np.ndarray], Features] = features
+    frames: np.ndarray,
+    gap: int = 1,
+    threshold: float = THRESHOLD_PX,
+    read: Callable[[np.ndarray], Features] = features,
 ) -> list[TwoView]:
-    """Frame t against t + `gap` for each t of a clip uint8 [T, H, W, 3]."""
+    """Frame t against t + `gap` for each t of a clip uint8 [T, H, W, 3]; `threshold` px is how far a match
+    that agrees may be off."""
     found = [read(frame) for frame in frames]
-    return [two_view(found[t], found[t + gap]) for t in range(len(frames) - gap)]
+    return [two_view(found[t], found[t + gap], None, threshold) for t in range(len(frames) - gap)]
 
 
 def measure(views: Sequence[TwoView], shape: Sequence[int]) -> Measured:

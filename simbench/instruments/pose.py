@@ -71,5 +71,5 @@ def refine(
     """Gauss-Newton on the reprojection errors with Tukey weights whose reach shrinks to 2 x `reach`."""
     from simbench.instruments import pose_kernel
 
-    arrays = (np.ascontiguousarray(a, np.float64) for a in (points, uv, camera, pose))
-    return np.asarray(pose_kernel.refine(*arrays, float(reach), ROUNDS))
+    x, places, k, first = (np.ascontiguousarray(a, np.float64) for a in (points, uv, camera, pose))
+    return np.asarray(pose_kernel.refine(x, places, k, first, float(reach), ROUNDS))
