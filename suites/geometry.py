@@ -17,10 +17,11 @@ import numpy as np
 
 from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
+from simbench.instruments import learned
 from simbench.instruments.depth import depths
 from simbench.instruments.points import Finder, Found, finder, intrinsics, surface_points
-from simbench.metrics.parallax import parallax_errors
-from simbench.metrics.tracks import tap_vid
+from simbench.metrics.parallax import capped_distance, flattened
+from simbench.metrics.tracks import TapVid, tap_vid
 from simbench.references import views
 from simbench.references.nuisance import nuisances
 from simbench.suite import Bound, CaseScore, Damage, Measures, Reference
@@ -41,10 +42,16 @@ OBJECT = 0.12
 
 @dataclass(frozen=True)
 class Geometry:
-    """The suite. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
+    """The suite. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration.
+
+    `tracker` is a TorchScript file with a learned point tracker, `tracker_sha256` its hash (the protocol is
+    in simbench.instruments.learned): they add the columns `aj_learned` and `delta_avg_learned`, no part of S.
+    """
 
     setting: Setting = Setting(width=128, height=128, look="rich", given="cam", context=6)
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tracker: str | None = None
+    tracker_sha256: str | None = None
     name: str = "geometry"
     version: int = 1
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.geometry")
@@ -58,6 +65,7 @@ class Geometry:
             raise UserError(f"given={s.given} leaves the camera's way open in geometry; use given=cam")
         if s.context < 3:
             raise UserError(f"context={s.context} does not show depth by parallax; use context=3 or more")
+        learned.require(self.tracker, self.tracker_sha256)
 
     def scenes(self, count: int, seed: str) -> Sequence[str]:
         """Ids of the first `count` scenes of a seed space."""
@@ -85,25 +93,24 @@ class Geometry:
         facts = {"seed": seed, "move": move}
         return [Case(name, scene, seed, condition, Truth(world, facts), {"trial": move})]
 
+    def finder(self, case: Case) -> Finder:
+        """What finds the points of a case. The last one is kept."""
+        return _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
+
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Film the truth and choose its points once; the result reads any number of videos."""
-        find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
-        return lambda video: self._measures(find, find.follow(video.frames), case.world_seed)
+        find = self.finder(case)
+        return lambda video: {
+            **self._measures(case, find, find.follow(video.frames)),
+            **self._learned(find, video.frames),
+        }
 
-    def _measures(self, find: Finder, found: Found, seed: int) -> Measures:
+    def _measures(self, case: Case, find: Finder, found: Found) -> Measures:
         s, truth = self.setting, find.truth
-        made, flat = self._errors(find, found)
+        made, flat = self._errors(case, find, found)
         after = slice(s.context, None)
-        tracks = tap_vid(
-            np.nan_to_num(found.uv),
-            found.found,
-            truth.uv,
-            truth.seen,
-            np.full(len(find.points), s.context - 1),
-            s.width,
-            s.height,
-        )
-        solid = depths(find, found, s.context, seed)
+        tracks = self._tap_vid(find, found.uv, found.found)
+        solid = depths(find, found, s.context, case.world_seed)
         asked = truth.seen[after]
         out = {
             "fidelity": 1.0 - float(made.sum() / max(flat.sum(), 1e-9)),
@@ -120,13 +127,31 @@ class Geometry:
             out["depth_m"] = solid.depth_m
         return {key: float(value) for key, value in out.items() if np.isfinite(value)}
 
-    def _errors(self, find: Finder, found: Found) -> tuple[np.ndarray, np.ndarray]:
+    def _tap_vid(self, find: Finder, uv: np.ndarray, found: np.ndarray) -> TapVid:
+        """TAP-Vid's measures of tracks [T, N, 2] px asked for in the last given frame."""
+        s, truth = self.setting, find.truth
+        asked = np.full(len(find.points), s.context - 1)
+        return tap_vid(np.nan_to_num(uv), found, truth.uv, truth.seen, asked, s.width, s.height)
+
+    def _learned(self, find: Finder, frames: np.ndarray) -> Measures:
+        """What a learned tracker reads of the same points, if one is given."""
+        if self.tracker is None or self.tracker_sha256 is None:
+            return {}
+        start = self.setting.context - 1
+        asked = np.concatenate([np.full((len(find.points), 1), start), find.truth.uv[start]], axis=1)
+        read = learned.track(self.tracker, self.tracker_sha256, frames, asked)
+        tracks = self._tap_vid(find, read.uv, read.found)
+        out = {"aj_learned": tracks.average_jaccard, "delta_avg_learned": tracks.delta_avg}
+        return {key: float(value) for key, value in out.items() if np.isfinite(value)}
+
+    def _errors(self, case: Case, find: Finder, found: Found) -> tuple[np.ndarray, np.ndarray]:
         """Per frame after the given ones: summed distances of the video and of the best homography, px."""
         s, truth = self.setting, find.truth
         after = slice(s.context, None)
-        start = truth.uv[s.context - 1]
-        seen = truth.seen[after] & truth.seen[s.context - 1]
-        return parallax_errors(found.uv[after], truth.uv[after], start, seen, LOST_PX * s.width / RASTER)
+        cap = LOST_PX * s.width / RASTER
+        seen, plane = _plane(case.truth.facts["seed"], case.truth.facts["move"], s)
+        made = capped_distance(found.uv[after], truth.uv[after], seen, cap)
+        return made, capped_distance(plane, truth.uv[after], seen, cap)
 
     def score(self, case: Case, video: Video) -> Measures:
         """Raw measures of one video of one case."""
@@ -134,8 +159,8 @@ class Geometry:
 
     def trace(self, case: Case, video: Video) -> Mapping[str, Sequence[float | None]]:
         """Mean distances to the truth: the points, and the best homography; px of an image 256 px wide."""
-        find = _finder(case.truth.facts["seed"], case.truth.facts["move"], self.setting)
-        made, flat = self._errors(find, find.follow(video.frames))
+        find = self.finder(case)
+        made, flat = self._errors(case, find, find.follow(video.frames))
         counts = np.maximum((find.truth.seen & find.truth.seen[self.setting.context - 1]).sum(axis=1), 1)
         head: list[float | None] = [None] * self.setting.context
         scale = RASTER / self.setting.width / counts[self.setting.context :]
@@ -149,7 +174,7 @@ class Geometry:
         scenes: dict[str, list[CaseScore]] = defaultdict(list)
         for row in rows:
             scenes[row.scene].append(row)
-        return {scene: _scene_values(part) for scene, part in scenes.items()}
+        return {scene: _scene_values(part, self.tracker is not None) for scene, part in scenes.items()}
 
     def calibrated(self, metric: str, raw: float) -> float:
         """S = 100 raw / oracle: the best homography is zero by construction."""
@@ -231,13 +256,24 @@ def filmed(seed: int, move: str, setting: Setting) -> tuple[Scene, np.ndarray, n
 def _finder(seed: int, move: str, setting: Setting) -> Finder:
     scene, _, poses = filmed(seed, move, setting)
     points = surface_points(scene, setting, poses[setting.context - 1])
-    return finder(scene, setting, points, (0, setting.context - 1, setting.frames - 1))
+    return finder(scene, setting, points, (0,))
 
 
-def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
+@lru_cache(maxsize=1)
+def _plane(seed: int, move: str, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """Points that count, bool [T, N], and where the best homography takes them, px [T, N, 2], in the frames
+    after the given ones."""
+    truth, last = _finder(seed, move, setting).truth, setting.context - 1
+    seen = truth.seen[last + 1 :] & truth.seen[last]
+    return seen, flattened(truth.uv[last + 1 :], truth.uv[last], seen)
+
+
+def _scene_values(rows: Sequence[CaseScore], tracked: bool) -> dict[str, float]:
     """Raw values of one scene. Nothing is left out: what is not ok has no parallax and nothing found."""
     floor: dict[str, Any] = {"fidelity": 0.0, "lost": 1.0, "registered": 0.0, "aj": 0.0, "delta_avg": 0.0}
     floor |= {"oa": 0.0, "absrel": 1.0}
+    if tracked:
+        floor |= {"aj_learned": 0.0, "delta_avg_learned": 0.0}
     values = [row.measures if row.status == "ok" else floor for row in rows]
     names = sorted({name for each in values for name in each})
     out = {name: float(np.mean([v[name] for v in values if name in v])) for name in names}

@@ -18,7 +18,7 @@ import numpy as np
 from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
 from simbench.instruments import again
-from simbench.instruments.points import Found, intrinsics
+from simbench.instruments.points import Finder, Found, intrinsics
 from simbench.references import revisit as references
 from simbench.references.nuisance import nuisances
 from simbench.suite import Bound, CaseScore, Damage, Measures, Reference
@@ -88,6 +88,10 @@ class Revisit:
         facts = case.truth.facts
         return Walk(facts["seed"], facts["kind"], facts["cut"], self.setting)
 
+    def finder(self, case: Case) -> Finder:
+        """What finds the landmarks of a case. The last one is kept."""
+        return again.ask(self.walk(case)).find
+
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Film the truth and choose its landmarks once; the result reads any number of videos."""
         ask = again.ask(self.walk(case))
@@ -147,6 +151,8 @@ class Revisit:
             "opposite": "to which side the camera turns is asked by camera; here what it comes back to",
             "recoloured": "what is grey keeps its place and texture; only what has a colour is lost",
         }
+        if self.cut:
+            other["short_turn"] = "a cut to a view close by is a cut all the same"
         return {n: Bound(None, other[n]) if n in other else Bound(5.0) for n in self.cheats()}
 
     def damages(self) -> Mapping[str, Damage]:

@@ -52,6 +52,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "epipolar.epipolar_distance_mean": MATCH,
     "epipolar.sqrt_median": {"squared": DEPTH[0]},
     "parallax.best_homography": {"source": UV[0], "target": UV[4]},
+    "parallax.flattened": {"true": UV, "start": UV[0], "seen": SEEN},
+    "parallax.capped_distance": {"made": NOISY, "true": UV, "seen": SEEN, "cap": 8.0},
     "parallax.parallax_errors": {"found": NOISY, "true": UV, "start": UV[0], "seen": SEEN, "cap": 8.0},
     "reprojection.to_camera": {"points": POINTS, "poses": POSES},
     "reprojection.project": {"points": POINTS, "poses": POSES, "intrinsics": CAMERAS},

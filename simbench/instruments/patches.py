@@ -20,6 +20,10 @@ HALF = 5
 OTHER_COLOUR = 50.0
 """Distance in RGB levels beyond which a patch has another colour: it is another thing."""
 
+FLAT = 0.5
+"""Grey levels between the darkest and the brightest pixel of a patch, below which it shows nothing. OpenCV
+calls a patch without any texture equal to every other."""
+
 LEAST_POINTS = 12
 """Fewer points say nothing about a camera or a framing."""
 
@@ -57,9 +61,13 @@ def match(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pixels [M, 2] and correlations [M] in `made` of the patches of `rendered` (both [H, W]) at `uv` [M, 2].
 
-    Sought within `radius` px. Among equal peaks, as in a checker, the nearest is taken.
+    Sought within `radius` px. Among equal peaks, as in a checker, the nearest is taken. A flat patch is like
+    nothing: 0.
     """
     import cv2
+
+    whole = np.ones((2 * HALF + 1, 2 * HALF + 1), np.uint8)
+    spans = cv2.dilate(rendered, whole) - cv2.erode(rendered, whole)
 
     edge, side = radius + HALF, 2 * radius + 1
     padded = cv2.copyMakeBorder(made, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
@@ -69,9 +77,10 @@ def match(
         window = padded[y : y + 2 * edge + 1, x : x + 2 * edge + 1]
         cv2.matchTemplate(window, patch, cv2.TM_CCOEFF_NORMED, alike[i])
     alike = np.where(np.isfinite(alike) & (np.abs(alike) <= 1.001), alike, 0.0)
+    alike[at(spans[..., None], uv)[:, 0] < FLAT] = 0.0
     offsets = np.arange(-radius, radius + 1)
     far = 0.03 * (offsets[:, None] ** 2 + offsets[None, :] ** 2) / radius**2
-    best = (alike - far).reshape(len(uv), -1).argmax(axis=1)
+    best = (alike - far).reshape(len(uv), side * side).argmax(axis=1)
     row, column = best // side, best % side
     each = np.arange(len(uv))
     rise = np.pad(alike, ((0, 0), (1, 1), (1, 1)), mode="edge")

@@ -8,6 +8,9 @@ REACH_PX = 2.0
 """Reprojection error, px in an image 128 px high, up to which a point agrees with a camera."""
 
 ROUNDS = 10
+SURE = 0.8
+"""Share of agreeing points with which RANSAC is not asked."""
+
 HOPELESS = 0.3
 """Share of agreeing points below which an answer of RANSAC is not refined."""
 
@@ -24,7 +27,7 @@ def solve(
         return None
     here = refine(points, uv, camera, start, reach)
     agree = errors(points, uv, camera, here) < reach
-    if agree.mean() > 0.9:
+    if agree.mean() > SURE:
         return here, agree
     first = _magsac(points, uv, camera, reach)
     if first is not None and (errors(points, uv, camera, first) < 2 * reach).mean() >= HOPELESS:
@@ -66,33 +69,7 @@ def refine(
     points: np.ndarray, uv: np.ndarray, camera: np.ndarray, pose: np.ndarray, reach: float
 ) -> np.ndarray:
     """Gauss-Newton on the reprojection errors with Tukey weights whose reach shrinks to 2 x `reach`."""
-    from scipy.spatial.transform import Rotation
+    from simbench.instruments import pose_kernel
 
-    focal = np.array([camera[0, 0], camera[1, 1]])
-    for step in range(ROUNDS):
-        cut = 2.0 * reach * max(1.0, 4.0 * 0.5**step)
-        local = points @ pose[:3, :3].T + pose[:3, 3]
-        z = np.maximum(local[:, 2], 1e-3)
-        residual = local[:, :2] / z[:, None] * focal + camera[:2, 2] - uv
-        away = np.hypot(*residual.T)
-        weight = np.where((away < cut) & (local[:, 2] > 1e-3), (1 - (away / cut) ** 2) ** 2, 0.0)
-        if (weight > 0).sum() < 6:
-            return pose
-        across = np.zeros((len(points), 2, 3))
-        across[:, 0, 0], across[:, 1, 1] = focal[0] / z, focal[1] / z
-        across[:, :, 2] = -local[:, :2] * focal / z[:, None] ** 2
-        turn = np.zeros((len(points), 3, 3))
-        x, y, w = local.T
-        turn[:, 0, 1], turn[:, 0, 2] = w, -y
-        turn[:, 1, 0], turn[:, 1, 2] = -w, x
-        turn[:, 2, 0], turn[:, 2, 1] = y, -x
-        design = np.concatenate([across @ turn, across], axis=2).reshape(-1, 6)
-        heavy = np.repeat(weight, 2)[:, None]
-        normal = design.T @ (heavy * design) + 1e-9 * np.eye(6)
-        update = -np.linalg.solve(normal, design.T @ (heavy[:, 0] * residual.ravel()))
-        change = np.eye(4)
-        change[:3, :3], change[:3, 3] = Rotation.from_rotvec(update[:3]).as_matrix(), update[3:]
-        pose = change @ pose
-        if np.abs(update).max() < 1e-5 and step >= 3:
-            break
-    return pose
+    x, places, k, first = (np.ascontiguousarray(a, np.float64) for a in (points, uv, camera, pose))
+    return np.asarray(pose_kernel.refine(x, places, k, first, float(reach), ROUNDS))

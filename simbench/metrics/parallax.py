@@ -62,23 +62,38 @@ def _step(matrix: np.ndarray, x: np.ndarray, goal: np.ndarray) -> np.ndarray:
     return np.asarray(matrix + np.append(change, 0.0).reshape(3, 3))
 
 
+def flattened(true: np.ndarray, start: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Where the best homography of each frame takes the points, float64 [T, N, 2] px, NaN where not `seen`.
+
+    `true` [T, N, 2] px; `start` [N, 2] px where the homography starts from; `seen` bool [T, N]: points that
+    count.
+    """
+    sizes: dict[str, int] = {}
+    true, start = shaped("true", true, "T N 2", sizes), shaped("start", start, "N 2", sizes)
+    seen = shaped("seen", seen, "T N", sizes, "bool")
+    out = np.full(true.shape, np.nan)
+    for t, which in enumerate(seen):
+        if which.any():
+            out[t, which] = best_homography(start[which], true[t, which])
+    return out
+
+
+def capped_distance(made: np.ndarray, true: np.ndarray, seen: np.ndarray, cap: float) -> np.ndarray:
+    """Summed distances per frame, float64 [T] px, between `made` and `true` [T, N, 2] px over the points
+    `seen` bool [T, N]. None is above `cap` px, and a point without a place (NaN) costs `cap`."""
+    sizes: dict[str, int] = {}
+    made, true = shaped("made", made, "T N 2", sizes), shaped("true", true, "T N 2", sizes)
+    seen = shaped("seen", seen, "T N", sizes, "bool")
+    off = np.sqrt(((made - true) ** 2).sum(axis=-1))
+    return np.where(seen, np.where(np.isfinite(off), np.minimum(off, cap), cap), 0.0).sum(axis=1)
+
+
 def parallax_errors(
     found: np.ndarray, true: np.ndarray, start: np.ndarray, seen: np.ndarray, cap: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Summed distances per frame, float64 [T] each, px: of the points `found` and of the best homography.
-
-    `found` [T, N, 2] px, NaN where a point was not found; `true` [T, N, 2] px; `start` [N, 2] px where the
-    homography starts from; `seen` bool [T, N]: points that count. No distance is above `cap` px, and a
-    point that was not found costs `cap`. Parallax fidelity is 1 - sum of the first / sum of the second.
+    """`capped_distance` per frame, float64 [T] px each: of the points `found` [T, N, 2] px (NaN where a point
+    was not found) and of what `flattened` makes of `true` [T, N, 2] px from `start` [N, 2] px; `seen` bool
+    [T, N]. Parallax fidelity is 1 - sum of the first / sum of the second.
     """
-    sizes: dict[str, int] = {}
-    found, true = shaped("found", found, "T N 2", sizes), shaped("true", true, "T N 2", sizes)
-    start, seen = shaped("start", start, "N 2", sizes), shaped("seen", seen, "T N", sizes, "bool")
-    made, flat = np.zeros(len(true)), np.zeros(len(true))
-    for t, which in enumerate(seen):
-        if which.any():
-            off = np.hypot(*(found[t, which] - true[t, which]).T)
-            made[t] = np.minimum(np.where(np.isfinite(off), off, cap), cap).sum()
-            plane = best_homography(start[which], true[t, which])
-            flat[t] = np.minimum(np.hypot(*(plane - true[t, which]).T), cap).sum()
-    return made, flat
+    plane = flattened(true, start, seen)
+    return capped_distance(found, true, seen, cap), capped_distance(plane, true, seen, cap)

@@ -101,8 +101,8 @@ def trace(
     n = np.empty((len(frames), 1, 1), dtype=np.int32)
     rays = still.whole(len(frames), 1, 1)
     kernel.probe(tb.bodies, edits, frames, rays, 0, len(frames), us, vs, rects, t, n)
-    depth[chosen] = t.reshape(-1, points)
-    ids[chosen] = n.reshape(-1, points)
+    depth[chosen] = t.reshape(len(chosen), points)
+    ids[chosen] = n.reshape(len(chosen), points)
 
 
 def _spread(work: Callable[[int, int], None], count: int, threads: int) -> None:
