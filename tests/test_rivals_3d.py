@@ -42,7 +42,7 @@ def test_vbench_multi_view_is_texture_times_speed(table: Table) -> None:
         assert table[name]["vbench"] > 0.9 * truth, name
     assert table["another world"]["vbench"] > 0.5 * truth
     plain = rivals_3d.compare(2, "plain", "other", ("truth",))["truth"]["vbench"]
-    assert plain < 0.5 * truth
+    assert plain < 0.6 * truth
 
 
 def test_worldscore_hardly_charges_noise(table: Table) -> None:
