@@ -61,6 +61,8 @@ class Geometry:
         s = self.setting
         if min(s.width, s.height) < 96:
             raise UserError(f"size={s.width}x{s.height} is below 96 px: parallax is too small; use size=128")
+        if s.look != "rich":
+            raise UserError(f"look={s.look} has no texture to find points by in geometry; use look=rich")
         if s.given != "cam":
             raise UserError(f"given={s.given} leaves the camera's way open in geometry; use given=cam")
         if s.context < 3:

@@ -49,6 +49,8 @@ class Revisit:
             raise UserError(
                 f"size={s.width}x{s.height} is below 64 px: landmarks are too small; use size=128"
             )
+        if s.look != "rich":
+            raise UserError(f"look={s.look} has no texture to find points by in revisit; use look=rich")
         if s.given != "cam":
             raise UserError(f"given={s.given} leaves the camera's way open in revisit; use given=cam")
         if s.frames < 13:

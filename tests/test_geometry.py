@@ -68,6 +68,7 @@ def raw(suite: Geometry, ready: Ready, video: Video) -> float:
     [
         ({"width": 64, "height": 64}, "size=64x64", "use size=128"),
         ({"height": 80}, "size=128x80", "use size=128"),
+        ({"look": "plain"}, "look=plain", "use look=rich"),
         ({"given": "v2v"}, "given=v2v", "use given=cam"),
         ({"given": "i2v"}, "given=i2v", "use given=cam"),
         ({"context": 2}, "context=2", "context=3 or more"),

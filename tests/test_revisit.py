@@ -78,6 +78,7 @@ def made(suite: Revisit, one: Ready, cheat: str) -> Measures:
     ("change", "value", "remedy"),
     [
         ({"width": 48, "height": 48}, "size=48x48", "use size=128"),
+        ({"look": "plain"}, "look=plain", "use look=rich"),
         ({"given": "i2v"}, "given=i2v", "use given=cam"),
         ({"frames": 9, "context": 2}, "frames=9", "use frames=13 or more"),
         ({"context": 6}, "context=6", "use context=4 or less"),

@@ -92,7 +92,7 @@ def _linear(uv: np.ndarray, seen: np.ndarray, poses: np.ndarray, k: np.ndarray) 
     rays = np.concatenate([uv, np.ones((*uv.shape[:2], 1))], axis=-1) @ np.swapaxes(np.linalg.inv(k), 1, 2)
     rows = rays[..., :2, None] * poses[:, None, None, 2] - poses[:, None, :2]
     rows = np.where(seen[..., None, None], rows, 0.0)
-    stacked = np.moveaxis(rows, 1, 0).reshape(uv.shape[1], -1, 4)
+    stacked = np.moveaxis(rows, 1, 0).reshape(uv.shape[1], 2 * len(uv), 4)
     # Each view's rows scaled to unit length: else views that look from afar weigh most.
     size = np.sqrt((stacked**2).sum(axis=-1, keepdims=True))
     stacked = stacked / np.where(size > 0, size, 1.0)
