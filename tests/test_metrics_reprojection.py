@@ -200,4 +200,5 @@ def test_what_is_hidden_in_the_second_view_is_not_judged() -> None:
 
 def test_no_points_are_triangulated_to_none() -> None:
     poses, cameras = np.tile(np.eye(4), (3, 1, 1)), np.tile(np.eye(3), (3, 1, 1))
-    assert reprojection.triangulate(np.zeros((3, 0, 2)), np.zeros((3, 0), bool), poses, cameras).shape == (0, 3)
+    none = reprojection.triangulate(np.zeros((3, 0, 2)), np.zeros((3, 0), bool), poses, cameras)
+    assert none.shape == (0, 3)

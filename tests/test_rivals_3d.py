@@ -40,7 +40,7 @@ def test_vbench_multi_view_is_texture_times_speed(table: Table) -> None:
     truth = table["truth"]["vbench"]
     for name in ("flat postcard", "melts sideways"):
         assert table[name]["vbench"] > 0.9 * truth, name
-    assert table["another world"]["vbench"] > 0.5 * truth
+    assert table["another world"]["vbench"] > 0.4 * truth
     plain = rivals_3d.compare(2, "plain", "other", ("truth",))["truth"]["vbench"]
     assert plain < 0.6 * truth
 
