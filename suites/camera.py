@@ -32,7 +32,7 @@ from suites.naming import case_name, scene_ids, seed_of
 OBJECT = 0.12
 """Size of an object as a share of the image's height: nuisances are scaled by it."""
 
-POINTS = 80
+POINTS = 120
 """Points of each of the two views that are given: the first and the last."""
 
 FRAMING = ("zoom 3 %", "shift 2 %")

@@ -243,6 +243,27 @@ def surface_costs(images, key, turns, shifts, buffers, surfaces, allowed, cap, s
 
 
 @jit
+def votes(inverse, place, planes, tried, voters, tolerance, radius):
+    """How many of the `voters` within `radius` px of each of the pixels `tried` lie on that pixel's plane,
+    int64 [N].
+
+    `inverse` [P] inverse depths at `place` [P, 2] from the middle of the image, `planes` [P, 3] (w, p, q)
+    there.
+    """
+    out = np.zeros(len(tried), np.int64)
+    for i in range(len(tried)):
+        t = tried[i]
+        x0, y0 = place[t, 0], place[t, 1]
+        for v in voters:
+            x, y = place[v, 0], place[v, 1]
+            if abs(x - x0) < radius and abs(y - y0) < radius:
+                off = inverse[v] - (planes[t, 0] + planes[t, 1] * x + planes[t, 2] * y)
+                if abs(off) < tolerance:
+                    out[i] += 1
+    return out
+
+
+@jit
 def labels(cost, ease, jump, rounds):
     """Labels int64 [H, W] of least `cost` [H, W, L] plus `jump` times `ease` wherever two neighbours differ.
 

@@ -142,6 +142,8 @@ def _propose(
     """Up to `most` planes, each near `least` or more of the `free` [H, W] pixels within `radius` px;
     greedily.
     """
+    from simbench.generators import stereo_kernel as kernel
+
     height, width = free.shape
     x, y = grid(height, width)
     place = np.stack([x, y], -1).reshape(-1, 2)
@@ -157,9 +159,8 @@ def _propose(
         inside = np.flatnonzero(left)
         tried = chance.choice(inside, min(100, len(inside)), replace=False)
         voters = inside[:: max(1, len(inside) // 1500)]
-        close = (np.abs(place[voters][:, None] - place[tried][None]) < radius).all(-1)
-        fits = (np.abs(w[voters][:, None] - terms[voters] @ planes[tried].T) < tolerance) & close
-        seed = tried[fits.sum(0).argmax()]
+        fits = kernel.votes(w, place, planes, tried, voters, tolerance, radius)
+        seed = tried[fits.argmax()]
         near = left & (np.abs(place - place[seed]) < radius).all(-1)
         plane = planes[seed]
         for _ in range(4):

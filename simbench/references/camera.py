@@ -22,7 +22,7 @@ Take = Callable[[Shoot, float], np.ndarray]
 SHAKE_DEGREES, SHAKE = 4.0, 0.12
 """Sd of a shaken camera: turn about each axis, and shift along each (m)."""
 
-FLY, SPIN = 1.2, 50.0
+FLY, SPIN = 1.6, 50.0
 """How far a camera flies off (m) and turns away (degrees) by the end."""
 
 OTHER_AXIS = {
@@ -158,8 +158,10 @@ def wrong_axis(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
 
 
 def fly_off(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
-    """Turns as it should and flies off backward and upward meanwhile."""
-    return shifted(shoot, FLY)
+    """Turns as it should and flies off upward and backward meanwhile, over all walls."""
+    shot = film(shoot)
+    away = FLY * rest(shoot)[:, None] * (np.array([0.0, 1.0, 0.0]) + 0.4 * _backward(shot))
+    return from_poses(shoot, posed(shot.poses[:, :3, :3], eyes_of(shot.poses) + away))
 
 
 def turn_off(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
