@@ -17,9 +17,9 @@ import numpy as np
 
 from simbench.case import Case, Setting
 from simbench.generators.baselines import CopyLast, Frozen
-from simbench.instruments.bench import render_scene
 from simbench.suite import CaseScore
 from simbench.video import Video
+from simbench.worlds.film import render_scene
 from simbench.worlds.scene import Body, Material, constant, rest
 from suites.permanence import Permanence
 

@@ -17,12 +17,12 @@ from simbench.case import Case, Setting
 from simbench.cli import main
 from simbench.errors import UserError
 from simbench.instruments import again
-from simbench.instruments.bench import render_scene
 from simbench.instruments.points import Found
 from simbench.suite import CaseScore, Measures
 from simbench.video import Video
 from simbench.worlds import families, walks
 from simbench.worlds.compile import compile_scene
+from simbench.worlds.film import render_scene
 from simbench.worlds.truth import intrinsics, poses
 from simbench.worlds.walks import WALKS, Walk
 from suites.proof import once
@@ -82,6 +82,7 @@ def made(suite: Revisit, one: Ready, cheat: str) -> Measures:
         ({"given": "i2v"}, "given=i2v", "use given=cam"),
         ({"frames": 9, "context": 2}, "frames=9", "use frames=13 or more"),
         ({"context": 6}, "context=6", "use context=4 or less"),
+        ({"width": 384}, "size=384x128", "use size=128 or difficulty=1"),
     ],
 )
 def test_settings_that_cannot_be_asked_are_refused(

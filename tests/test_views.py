@@ -46,7 +46,7 @@ def test_damage_grows_from_nothing(scene: Scene, name: str) -> None:
 
 
 def test_the_truth_is_what_the_oracle_renders(scene: Scene) -> None:
-    from simbench.instruments.bench import render_scene
+    from simbench.worlds.film import render_scene
 
     truth = shots.shot(scene, SETTING)
     np.testing.assert_array_equal(truth.frames, render_scene(scene, SETTING))
@@ -74,7 +74,7 @@ def test_a_postcard_is_the_last_given_frame_and_relief_moves_as_it_does(scene: S
     flat = views.postcard(scene, SETTING, 5, 7)
     for t in (8, 12):
         source, target = truth.matches(4, t)
-        matrix = shots.best_homography(source, target)
+        matrix = shots.flat_motion(source, target)
         np.testing.assert_array_equal(flat[t], shots.warped(truth.frames[4], matrix))
         left = np.linalg.norm(shots.moved_by(matrix, source) - target, axis=-1).mean()
         still = np.linalg.norm(source - target, axis=-1).mean()
@@ -113,7 +113,7 @@ def test_opposite_goes_back_where_it_came_from(scene: Scene) -> None:
 def test_a_camera_never_ends_in_a_wall_or_under_the_ground(scene: Scene) -> None:
     poses = shots.film_poses(scene, np.arange(13) / 8)
     for shift in ([0.0, -30.0, 0.0], [0.0, 0.0, -9.0], [3.7, -2.0, -8.0]):
-        eyes = shots.eyes_of(poses) + shift
+        eyes = shots.eyes(poses) + shift
         frames = shots.refilm(scene, SETTING, shots.posed(poses[:, :3, :3], eyes), [4, 12])
         assert frames.shape == (2, 64, 80, 3) and frames.std() > 5
 

@@ -78,7 +78,7 @@ def judge(asked: Ask, found: Found, frames: np.ndarray) -> Measures:
     twice = seen_twice(asked, frames)
     if twice is not None:
         out["twice"] = twice
-    return {name: float(value) for name, value in out.items()}
+    return {name: float(np.nan_to_num(value)) for name, value in out.items()}
 
 
 def shining(asked: Ask, frames: np.ndarray) -> np.ndarray:

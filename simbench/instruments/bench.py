@@ -14,10 +14,8 @@ from simbench.instruments.decoder import paste
 from simbench.instruments.hypotheses import Sprite
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Layout
+from simbench.worlds.film import render_scene
 from simbench.worlds.scene import Scene
-
-SAMPLES = 3
-"""Rays per pixel and axis for everything that is shown or compared."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,6 @@ def render_layout(layout: Layout, setting: Setting, frames: Sequence[int] | None
 def _whole(layout: Layout, setting: Setting) -> np.ndarray:
     """The last clip is kept: a case's references, its oracle and its cheats all begin with the same one."""
     return render_scene(occluder.stage(layout), setting)
-
-
-def render_scene(scene: Scene, setting: Setting, frames: Sequence[int] | None = None) -> np.ndarray:
-    """RGB uint8 [T, H, W, 3] of a scene at a setting."""
-    from simbench.worlds.compile import compile_scene
-    from simbench.worlds.render import render
-
-    compiled = compile_scene(scene, setting.frames, setting.fps)
-    return render(compiled, setting.width, setting.height, SAMPLES, only=frames, truth=False).rgb
 
 
 def prepare(layout: Layout, setting: Setting) -> Bench:

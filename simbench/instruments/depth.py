@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simbench.instruments import pose
-from simbench.instruments.points import Finder, Found, project
-from simbench.metrics.reprojection import baseline_angle, triangulate
+from simbench.instruments.points import Finder, Found
+from simbench.metrics.reprojection import baseline_angle, project, triangulate
 
 LEAST_BASELINE = 2.0
 """Degrees between the outermost rays to a point, below which its depth is not judged but counted as lost."""
@@ -44,7 +44,7 @@ def depths(finder: Finder, found: Found, first: int, seed: int) -> Depths:
         cameras = _cameras(finder, found, frames, other)
         used = found.found[frames][:, half] & np.isfinite(cameras).all(axis=(1, 2))[:, None]
         poses = np.where(np.isfinite(cameras), cameras, finder.truth.poses[frames])
-        spots, _ = project(finder.points[half], poses, finder.camera)
+        spots = project(finder.points[half], poses, np.tile(finder.camera, (len(poses), 1, 1)))
         misses.append(np.hypot(*(spots - found.uv[frames][:, half]).transpose(2, 0, 1))[used])
         made[half] = _depth(finder, found.uv[frames][:, half], used, poses, first - 1)
     true = finder.truth.depth[first - 1]

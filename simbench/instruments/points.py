@@ -31,6 +31,7 @@ from simbench.instruments.patches import (
     own_colour,
     soften,
 )
+from simbench.metrics.reprojection import project, to_camera
 from simbench.worlds.scene import Scene
 
 SAMPLES = 2
@@ -92,15 +93,6 @@ def intrinsics(scene: Scene, setting: Setting) -> np.ndarray:
     return np.array([[focal, 0.0, setting.width / 2], [0.0, focal, setting.height / 2], [0.0, 0.0, 1.0]])
 
 
-def project(points: np.ndarray, poses: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [T, N, 2] and depths [T, N] (m) of world points [N, 3]; NaN pixels behind the eye."""
-    local = np.einsum("tij,nj->tni", poses[:, :3, :3], points) + poses[:, None, :3, 3]
-    depth = local[..., 2]
-    ahead = np.where(depth > 1e-6, depth, np.nan)
-    focal = np.array([camera[0, 0], camera[1, 1]])
-    return local[..., :2] / ahead[..., None] * focal + camera[:2, 2], depth
-
-
 def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) -> Filmed:
     """`scene` from `poses` [T, 4, 4], and where its `points` [N, 3] (world, m) are seen. Nothing may move."""
     from simbench.worlds.compile import compile_scene
@@ -109,7 +101,8 @@ def film(scene: Scene, setting: Setting, points: np.ndarray, poses: np.ndarray) 
     clip = compile_scene(scene, len(poses), setting.fps, poses)
     rgb = render(clip, setting.width, setting.height, SAMPLES, truth=False).rgb
     camera = intrinsics(scene, setting)
-    uv, depth = project(points, poses, camera)
+    uv = project(points, poses, np.tile(camera, (len(poses), 1, 1)))
+    depth = to_camera(points, poses)[..., 2]
     rays = np.nan_to_num((uv - camera[:2, 2]) / np.array([camera[0, 0], camera[1, 1]])).astype(np.float32)
     met, _ = trace(clip, rays)
     low, high = HALF + 0.5, np.array([setting.width, setting.height]) - HALF - 0.5

@@ -16,10 +16,10 @@ import numpy as np
 
 from simbench.arrays import channel_max
 from simbench.case import Setting
-from simbench.instruments.bench import render_scene
 from simbench.instruments.registration import register
 from simbench.worlds.families import process
 from simbench.worlds.families.process import Layout
+from simbench.worlds.film import render_scene
 
 REASONS = ("flat", "unlike", "mixed")
 EXPLAINED = 0.6

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from simbench.metrics.rotations import rotations_of
-from simbench.references.shots import eyes_of, posed, refilm, warped
+from simbench.metrics.trajectory import eyes
+from simbench.references.shots import posed, refilm, warped
 from simbench.worlds import paths
 from simbench.worlds.shoots import Shoot, Shot, film, seconds, world
 
@@ -73,8 +74,8 @@ def _looking(views: list[tuple]) -> np.ndarray:
 
     times = tuple(float(i) for i in range(len(views)))
     camera = Camera(Curve(times, tuple(v[0] for v in views)), Curve(times, tuple(v[1] for v in views)))
-    eyes, axes = sample_camera(camera, list(times))
-    return posed(axes, eyes)
+    places, axes = sample_camera(camera, list(times))
+    return posed(axes, places)
 
 
 def shares(shoot: Shoot) -> np.ndarray:
@@ -161,7 +162,7 @@ def fly_off(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
     """Turns as it should and flies off upward and backward meanwhile, over all walls."""
     shot = film(shoot)
     away = FLY * rest(shoot)[:, None] * (np.array([0.0, 1.0, 0.0]) + 0.4 * _backward(shot))
-    return from_poses(shoot, posed(shot.poses[:, :3, :3], eyes_of(shot.poses) + away))
+    return from_poses(shoot, posed(shot.poses[:, :3, :3], eyes(shot.poses) + away))
 
 
 def turn_off(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
@@ -174,7 +175,7 @@ def shifted(shoot: Shoot, strength: float) -> np.ndarray:
     shot = film(shoot)
     way = np.random.default_rng([shoot.seed, 1]).choice((-1.0, 1.0)) * np.array([0.6, 0.0, 0.0])
     astray = strength * rest(shoot)[:, None] * (way + np.array([0.0, 0.4, 0.0]) + _backward(shot) * 0.7)
-    return from_poses(shoot, posed(shot.poses[:, :3, :3], eyes_of(shot.poses) + astray))
+    return from_poses(shoot, posed(shot.poses[:, :3, :3], eyes(shot.poses) + astray))
 
 
 def _backward(shot: Shot) -> np.ndarray:
@@ -188,7 +189,7 @@ def turned(shoot: Shoot, strength: float) -> np.ndarray:
     axis = np.random.default_rng([shoot.seed, 2]).normal(size=3) * np.array([1.0, 1.0, 0.4])
     axis /= np.linalg.norm(axis)
     twist = rotations_of(np.radians(strength) * rest(shoot)[:, None] * axis)
-    return from_poses(shoot, posed(twist @ shot.poses[:, :3, :3], eyes_of(shot.poses)))
+    return from_poses(shoot, posed(twist @ shot.poses[:, :3, :3], eyes(shot.poses)))
 
 
 def roll(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
@@ -196,7 +197,7 @@ def roll(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
     shot, k = film(shoot), given(shoot)
     angle = np.radians(30.0) * rest(shoot)[:, None] * np.array([0.0, 0.0, 1.0])
     still = np.repeat(shot.poses[k - 1 : k], shoot.setting.frames, axis=0)
-    return from_poses(shoot, posed(rotations_of(angle) @ still[:, :3, :3], eyes_of(still)))
+    return from_poses(shoot, posed(rotations_of(angle) @ still[:, :3, :3], eyes(still)))
 
 
 def jitter(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
@@ -215,8 +216,8 @@ def _shaken(shoot: Shoot, poses: np.ndarray, strength: float) -> np.ndarray:
     rng = np.random.default_rng([shoot.seed, 3])
     count = shoot.setting.frames
     twist = rotations_of(np.radians(SHAKE_DEGREES) * strength * rng.standard_normal((count, 3)))
-    eyes = eyes_of(poses) + SHAKE * strength * rng.standard_normal((count, 3))
-    return posed(twist @ poses[:, :3, :3], eyes)
+    places = eyes(poses) + SHAKE * strength * rng.standard_normal((count, 3))
+    return posed(twist @ poses[:, :3, :3], places)
 
 
 def wanders(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
@@ -228,7 +229,7 @@ def wanders(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
     gone = np.cumsum(steps, axis=0) * np.array([2.0] * 3 + [0.06] * 3)
     still = np.repeat(shot.poses[k - 1 : k], shoot.setting.frames, axis=0)
     twist = rotations_of(np.radians(gone[:, :3]))
-    return from_poses(shoot, posed(twist @ still[:, :3, :3], eyes_of(still) + gone[:, 3:]))
+    return from_poses(shoot, posed(twist @ still[:, :3, :3], eyes(still) + gone[:, 3:]))
 
 
 def zoom(shoot: Shoot, strength: float = 1.0) -> np.ndarray:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from simbench.case import Case, Setting
-from simbench.instruments.bench import render_layout, render_scene
+from simbench.instruments.bench import render_layout
 from simbench.references import occlusion
 from simbench.suite import Damage
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Lane, Layout
+from simbench.worlds.film import render_scene
 from simbench.worlds.scene import Curve, Scene
 
 Spoil = Callable[[Layout, Setting, int, int, float], np.ndarray]

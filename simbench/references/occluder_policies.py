@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from simbench.case import Case, Setting
-from simbench.instruments.bench import render_scene
 from simbench.references.policies import Play, Policies
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Lane, Layout
+from simbench.worlds.film import render_scene
 from simbench.worlds.scene import Curve
 
 SPACE: Mapping[str, tuple[float, float]] = {

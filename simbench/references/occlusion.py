@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from simbench.case import Case, Setting
-from simbench.instruments.bench import render_layout, render_scene
+from simbench.instruments.bench import render_layout
 from simbench.suite import Reference
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Lane, Layout
+from simbench.worlds.film import render_scene
 
 Edit = Callable[[Layout, Setting, int, int], np.ndarray]
 """(layout, setting, context, case seed) -> frames uint8 [T, H, W, 3] with the given ones as they were."""

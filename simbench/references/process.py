@@ -14,11 +14,11 @@ from functools import lru_cache
 import numpy as np
 
 from simbench.case import Case, Setting
-from simbench.instruments.bench import render_scene
 from simbench.suite import Damage, Reference
 from simbench.video import Video
 from simbench.worlds.families import process
 from simbench.worlds.families.process import Layout
+from simbench.worlds.film import render_scene
 
 Edit = Callable[["Story"], np.ndarray]
 """Story -> frames uint8 [T, H, W, 3], the given ones as they were."""

@@ -24,7 +24,7 @@ def _middle(walk: Walk) -> int:
 
 def _film(walk: Walk, yaw: np.ndarray, seed: int | None = None) -> np.ndarray:
     """Frames [T, H, W, 3] of the walk's world, or of another seed's, along other turns."""
-    from simbench.instruments.bench import render_scene
+    from simbench.worlds.film import render_scene
 
     s = walk.setting
     world = yard(walk.seed, s) if seed is None else yard(seed, s)

@@ -13,7 +13,8 @@ import numpy as np
 
 from simbench.case import Setting
 from simbench.errors import UserError
-from simbench.instruments.bench import SAMPLES
+from simbench.metrics.trajectory import eyes
+from simbench.worlds.film import SAMPLES
 from simbench.worlds.scene import Scene
 
 SKY = 20.0
@@ -102,7 +103,7 @@ def refilm(scene: Scene, setting: Setting, poses: np.ndarray, only: Sequence[int
     from simbench.worlds.render import render
 
     own = film_poses(scene, np.arange(setting.frames) / setting.fps)
-    asked, true = eyes_of(poses), eyes_of(own)
+    asked, true = eyes(poses), eyes(own)
     asked[:, 1] = np.maximum(asked[:, 1], np.minimum(true[:, 1], 0.2))
     for share in (1.0, 0.5, 0.25, 0.0):
         moved = posed(poses[:, :3, :3], true + share * (asked - true))
@@ -119,21 +120,16 @@ def film_poses(scene: Scene, times: np.ndarray) -> np.ndarray:
     """Poses [T, 4, 4] of the scene's own camera at `times` [T] seconds."""
     from simbench.worlds.pose import sample_camera
 
-    eyes, axes = sample_camera(scene.camera, [float(t) for t in times])
-    return posed(axes, eyes)
+    places, axes = sample_camera(scene.camera, [float(t) for t in times])
+    return posed(axes, places)
 
 
-def posed(axes: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """Poses [T, 4, 4] of cameras with rotations [T, 3, 3], world to camera, that stand at `eyes` [T, 3] m."""
-    out = np.tile(np.eye(4), (len(eyes), 1, 1))
+def posed(axes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Poses [T, 4, 4] of cameras that stand at `places` [T, 3] m, turned by [T, 3, 3], world to camera."""
+    out = np.tile(np.eye(4), (len(places), 1, 1))
     out[:, :3, :3] = axes
-    out[:, :3, 3] = -np.einsum("tij,tj->ti", axes, eyes)
+    out[:, :3, 3] = -np.einsum("tij,tj->ti", axes, places)
     return out
-
-
-def eyes_of(poses: np.ndarray) -> np.ndarray:
-    """Where the cameras stand, [T, 3] m."""
-    return -np.einsum("tji,tj->ti", poses[:, :3, :3], poses[:, :3, 3])
 
 
 def displaced(frame: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -184,7 +180,7 @@ def moved_by(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
     return out[..., :2] / np.where(out[..., 2:] > 1e-9, out[..., 2:], np.nan)
 
 
-def best_homography(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def flat_motion(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """[3, 3], least squares over matches [N, 2] px; no motion where 8 points are not to be had."""
     import cv2
 

@@ -13,10 +13,10 @@ import numpy as np
 from simbench.case import Setting
 from simbench.references.shots import (
     Shot,
-    best_homography,
     best_zoom,
     displaced,
     film_poses,
+    flat_motion,
     moved_by,
     pushed,
     refilm,
@@ -51,7 +51,7 @@ def postcard(scene: Scene, setting: Setting, context: int, seed: int, strength: 
     truth = shot(scene, setting)
     last = truth.frames[context - 1]
     pairs = [truth.matches(context - 1, t) for t in range(context, setting.frames)]
-    return truth.then(context, [warped(last, best_homography(*pair)) for pair in pairs])
+    return truth.then(context, [warped(last, flat_motion(*pair)) for pair in pairs])
 
 
 def zoom_only(scene: Scene, setting: Setting, context: int, seed: int, strength: float = 1.0) -> np.ndarray:
@@ -247,7 +247,7 @@ def _parallax(truth: Shot, context: int, frame: int) -> np.ndarray:
     At most a quarter of the image: beyond the flat picture's horizon there is no such place.
     """
     start = context - 1
-    flat_place = moved_by(best_homography(*truth.matches(start, frame)), truth.carried(frame, start)[0])
+    flat_place = moved_by(flat_motion(*truth.matches(start, frame)), truth.carried(frame, start)[0])
     height, width = truth.size
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     off = np.nan_to_num(np.stack([x, y], axis=-1) - flat_place)

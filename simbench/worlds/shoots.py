@@ -87,8 +87,8 @@ def seconds(setting: Setting) -> float:
 @lru_cache(maxsize=1)
 def film(shoot: Shoot) -> Shot:
     """Render a shoot. The last one is kept."""
-    from simbench.instruments.bench import render_scene
     from simbench.worlds.compile import compile_scene
+    from simbench.worlds.film import render_scene
     from simbench.worlds.truth import poses
 
     s = shoot.setting

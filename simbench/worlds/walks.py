@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from simbench.case import Setting
+from simbench.worlds.families import look_away
 from simbench.worlds.families._stage import ease
 from simbench.worlds.scene import Camera, Curve, Scene, constant
 
@@ -40,6 +41,17 @@ class Visited:
     poses: np.ndarray
     yaw: np.ndarray
     prompt: str
+
+
+def across(setting: Setting) -> float:
+    """Degrees from the left edge of a view to the right one."""
+    high = math.tan(math.radians(look_away.FOV) / 2.0)
+    return 2.0 * math.degrees(math.atan(high * setting.width / setting.height))
+
+
+def least_turn(difficulty: float) -> float:
+    """Degrees by which `back` turns away."""
+    return look_away.LEAST + look_away.MORE * difficulty
 
 
 def yaws(walk: Walk, side: float) -> np.ndarray:
@@ -85,8 +97,8 @@ def yard(seed: int, setting: Setting) -> Scene:
 @lru_cache(maxsize=1)
 def visit(walk: Walk) -> Visited:
     """Render a walk. The last one is kept."""
-    from simbench.instruments.bench import render_scene
     from simbench.worlds.compile import compile_scene
+    from simbench.worlds.film import render_scene
     from simbench.worlds.truth import poses
 
     s = walk.setting

@@ -17,6 +17,8 @@ from simbench.worlds.scene import Body, Event, Paint, Scene, Vec
 HALF = 4.4
 LEAVE, GONE, RETURN, BACK = 0.12, 0.38, 0.5, 0.75
 FOV = 52.0
+LEAST, MORE = 70.0, 100.0
+"""Degrees that the camera turns at difficulty 0, and how many more at difficulty 1."""
 
 
 def build(
@@ -35,7 +37,7 @@ def build(
         raise UserError(f"angle={angle:g} is out of range; use -180 to 180 degrees")
     stage = Stage(random.Random(seed), look, split)
     rng = stage.rng
-    drawn = (70.0 + 100.0 * difficulty) * rng.choice((-1.0, 1.0))
+    drawn = (LEAST + MORE * difficulty) * rng.choice((-1.0, 1.0))
     turn = drawn if angle is None else angle
     heading = rng.uniform(-180.0, 180.0)
     landmarks = _landmarks(stage, 16 + round(6 * difficulty))
