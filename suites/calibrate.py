@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import HEADLINES, Asked, agreement, build_suite, gather, line, options
+from suites.proof import HEADLINES, Asked, agreement, build_suite, ended, gather, line, options
 
 if TYPE_CHECKING:
     from simbench.suite import Proven
@@ -99,33 +99,32 @@ def pinned(text: str, setting: str, raw: Mapping[str, float]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: pinned, 1: the setting is refused, 2: it could not be run."""
+    return ended("calibrate", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> int:
     from simbench.overrides import CONF
 
-    try:
-        chosen = options(Options, arguments)
-        suite = build_suite(chosen)
-        found = calibrate(suite, chosen.scenes, chosen.workers)
-        for miss in found.misses:
-            print(f"oracle falls short in {miss}")
-        values = ", ".join(f"{m} {v:.5f}" for m, v in found.raw.items())
-        kappa = "not defined" if found.kappa is None else f"{found.kappa:.3f}"
-        print(f"{suite.setting.name()}: oracle {values} over {chosen.scenes} scenes; readers' kappa {kappa}")
-        if chosen.observed:
-            scenes = suite.scenes(chosen.observed, "calibration")
-            rows = gather(suite, scenes, ("observer",), chosen.workers)["observer"]["observer"]
-            seen = line(suite, "observer", rows)
-            share = 100.0 * seen.means["S"] / found.raw["S"]
-            print(f"observer {share:.1f} over {chosen.observed} scenes, demanded {OBSERVER_AT_LEAST:g}")
-        problem = refusal(suite, found.raw)
-        if problem is not None:
-            print(problem)
-            return 1
-        if chosen.write:
-            pin(CONF / "suite" / f"{suite.name}.yaml", suite.setting.name(), found.raw)
-        return 0
-    except UserError as error:
-        print(f"suites.calibrate: {error}", file=sys.stderr)
-        return 2
+    suite = build_suite(chosen)
+    found = calibrate(suite, chosen.scenes, chosen.workers)
+    for miss in found.misses:
+        print(f"oracle falls short in {miss}")
+    values = ", ".join(f"{m} {v:.5f}" for m, v in found.raw.items())
+    kappa = "not defined" if found.kappa is None else f"{found.kappa:.3f}"
+    print(f"{suite.setting.name()}: oracle {values} over {chosen.scenes} scenes; readers' kappa {kappa}")
+    if chosen.observed:
+        scenes = suite.scenes(chosen.observed, "calibration")
+        rows = gather(suite, scenes, ("observer",), chosen.workers)["observer"]["observer"]
+        seen = line(suite, "observer", rows)
+        share = 100.0 * seen.means["S"] / found.raw["S"]
+        print(f"observer {share:.1f} over {chosen.observed} scenes, demanded {OBSERVER_AT_LEAST:g}")
+    problem = refusal(suite, found.raw)
+    if problem is not None:
+        print(problem)
+        return 1
+    if chosen.write:
+        pin(CONF / "suite" / f"{suite.name}.yaml", suite.setting.name(), found.raw)
+    return 0
 
 
 if __name__ == "__main__":

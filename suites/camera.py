@@ -8,7 +8,6 @@ still is 0 by construction, also where the path returns; the truth is 1.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +26,7 @@ from simbench.video import Video
 from simbench.worlds import paths
 from simbench.worlds.paths import Path
 from simbench.worlds.shoots import TRIALS, Shoot, film, plan
+from suites.common import by_scene, damages, means, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 OBJECT = 0.12
@@ -133,15 +133,12 @@ class Camera:
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S, the same of each trial, and the mean of every other measure; a case that is not ok
         stands still and is not found."""
-        scenes: dict[str, list[CaseScore]] = defaultdict(list)
-        for row in rows:
-            scenes[row.scene].append(row)
-        return {scene: _scene_values(part) for scene, part in scenes.items()}
+        return {scene: _scene_values(part) for scene, part in by_scene(rows).items()}
 
     def calibrated(self, metric: str, raw: float) -> float:
         """S = 100 raw / oracle: standing still is zero by construction."""
         if metric == "S" or metric in (f"S_{trial}" for trial in TRIALS):
-            return 100.0 * raw / self.oracle_raw.get(self.setting.name(), {}).get("S", 1.0)
+            return scaled(raw, self.oracle_raw, self.setting.name())
         return raw
 
     def oracle(self, case: Case) -> Video:
@@ -167,18 +164,7 @@ class Camera:
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt in one way by growing strength."""
-
-        def damage(take: references.Take, unit: str, *strengths: float) -> Damage:
-            """One take as damage; at strength 0 the truth itself."""
-            return Damage(
-                lambda case, strength: (
-                    self.oracle(case) if strength == 0 else self._made(take, strength)(case)
-                ),
-                unit,
-                (0.0, *strengths),
-            )
-
-        return {name: damage(*kind) for name, kind in references.DAMAGES.items()}
+        return damages(self.oracle, self._made, references.DAMAGES)
 
     def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
         """What costs a good video next to nothing; another framing is another camera."""
@@ -211,12 +197,10 @@ def _asked(shoot: Shoot) -> tuple[Finder, Course]:
 def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
     """Raw values of one scene. Nothing is left out: what is not ok stands still and is not found."""
     floor = {"course": 0.0, "registered": 0.0}
-    values = [row.measures if row.status == "ok" else floor for row in rows]
-    names = sorted({name for each in values for name in each})
-    out = {name: float(np.mean([v[name] for v in values if name in v])) for name in names}
+    out = means(rows, floor)
     out["S"] = out.pop("course")
     for trial in TRIALS:
-        part = [v["course"] for row, v in zip(rows, values, strict=True) if row.tags["trial"] == trial]
+        part = [row for row in rows if row.tags["trial"] == trial]
         if part:
-            out[f"S_{trial}"] = float(np.mean(part))
+            out[f"S_{trial}"] = means(part, floor)["course"]
     return out

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbench.errors import UserError
-from suites.proof import Asked, file_name, options
+from suites.proof import Asked, ended, file_name, options
 
 
 @dataclass
@@ -27,28 +27,26 @@ class Options(Asked):
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: written, 2: it could not be."""
+    return ended("card", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> None:
     from simbench.blocks import has_block, write_block
     from suites import exploit, ladder_page
 
-    try:
-        chosen = options(Options, arguments)
-        folder = Path(chosen.folder)
-        card = folder / f"{chosen.suite}.md"
-        ladder, policy = (folder / f"{file_name(chosen, word)}.json" for word in ("ladder", "exploit"))
-        written = []
-        if ladder.exists() and has_block(card, "ladder"):
-            ladder_page.write(_read(ladder), ladder, card)
-            written.append("ladder")
-        if policy.exists() and has_block(card, "exploit"):
-            write_block(card, "exploit", exploit.markdown(_read(policy)))
-            written.append("exploit")
-        if not written:
-            raise UserError(f"nothing for {card}: it needs marks, and {ladder} or {policy} what they hold")
-    except UserError as error:
-        print(f"suites.card: {error}", file=sys.stderr)
-        return 2
+    folder = Path(chosen.folder)
+    card = folder / f"{chosen.suite}.md"
+    ladder, policy = (folder / f"{file_name(chosen, word)}.json" for word in ("ladder", "exploit"))
+    written = []
+    if ladder.exists() and has_block(card, "ladder"):
+        ladder_page.write(_read(ladder), ladder, card)
+        written.append("ladder")
+    if policy.exists() and has_block(card, "exploit"):
+        write_block(card, "exploit", exploit.markdown(_read(policy)))
+        written.append("exploit")
+    if not written:
+        raise UserError(f"nothing for {card}: it needs marks, and {ladder} or {policy} what they hold")
     print(f"{card}: wrote {' and '.join(written)}")
-    return 0
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -7,7 +7,6 @@ those of the best homography: a flat picture moved as well as it can be is 0 by 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +26,7 @@ from simbench.references.nuisance import nuisances
 from simbench.suite import Bound, CaseScore, Damage, Measures, Reference
 from simbench.video import Video
 from simbench.worlds.scene import Scene
+from suites.common import by_scene, damages, means, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 MOVES = {"orbit": 1.0, "truck": 1.6, "crane": 1.5}
@@ -115,7 +115,8 @@ class Geometry:
         solid = depths(find, found, s.context, case.world_seed)
         asked = truth.seen[after]
         out = {
-            "fidelity": 1.0 - float(made.sum() / max(flat.sum(), 1e-9)),
+            # A scene without parallax to show says neither yes nor no.
+            "fidelity": 1.0 - float(made.sum() / flat.sum()) if flat.sum() > 0 else 0.0,
             "lost": float((asked & ~found.found[after]).sum() / max(asked.sum(), 1)),
             "registered": float(found.registered[after].mean()),
             "aj": tracks.average_jaccard,
@@ -173,15 +174,14 @@ class Geometry:
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S, and the mean of every other measure; a case that is not ok is worth what zero is."""
-        scenes: dict[str, list[CaseScore]] = defaultdict(list)
-        for row in rows:
-            scenes[row.scene].append(row)
-        return {scene: _scene_values(part, self.tracker is not None) for scene, part in scenes.items()}
+        return {
+            scene: _scene_values(part, self.tracker is not None) for scene, part in by_scene(rows).items()
+        }
 
     def calibrated(self, metric: str, raw: float) -> float:
         """S = 100 raw / oracle: the best homography is zero by construction."""
         if metric == "S":
-            return 100.0 * raw / self.oracle_raw.get(self.setting.name(), {}).get("S", 1.0)
+            return scaled(raw, self.oracle_raw, self.setting.name())
         return raw
 
     def oracle(self, case: Case) -> Video:
@@ -209,18 +209,7 @@ class Geometry:
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt in one way by growing strength."""
-
-        def damage(make: views.View, unit: str, *strengths: float) -> Damage:
-            """One view of the truth as damage; at strength 0 the truth itself."""
-            return Damage(
-                lambda case, strength: (
-                    self.oracle(case) if strength == 0 else self._view(make, strength)(case)
-                ),
-                unit,
-                (0.0, *strengths),
-            )
-
-        return {name: damage(*kind) for name, kind in views.DAMAGES.items()}
+        return damages(self.oracle, self._view, views.DAMAGES)
 
     def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
         """What costs a good video next to nothing."""
@@ -235,9 +224,9 @@ class Geometry:
 @lru_cache(maxsize=1)
 def filmed(seed: int, move: str, setting: Setting) -> tuple[Scene, np.ndarray, np.ndarray]:
     """The scene of a seed, its frames uint8 [T, H, W, 3] and cameras [T, 4, 4]. The last one is kept."""
-    from simbench.instruments.bench import render_scene
     from simbench.worlds.compile import compile_scene
     from simbench.worlds.families import build
+    from simbench.worlds.film import render_scene
     from simbench.worlds.truth import poses
 
     scene = build(
@@ -276,8 +265,6 @@ def _scene_values(rows: Sequence[CaseScore], tracked: bool) -> dict[str, float]:
     floor |= {"oa": 0.0, "absrel": 1.0}
     if tracked:
         floor |= {"aj_learned": 0.0, "delta_avg_learned": 0.0}
-    values = [row.measures if row.status == "ok" else floor for row in rows]
-    names = sorted({name for each in values for name in each})
-    out = {name: float(np.mean([v[name] for v in values if name in v])) for name in names}
+    out = means(rows, floor)
     out["S"] = out.pop("fidelity")
     return out

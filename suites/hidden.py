@@ -8,7 +8,6 @@ that is blind to the rate comes above 0.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -18,7 +17,6 @@ import numpy as np
 from simbench.case import Case, Condition, Setting, Truth
 from simbench.errors import UserError
 from simbench.instruments import state_reader
-from simbench.instruments.bench import render_scene
 from simbench.instruments.state_reader import REASONS
 from simbench.references import nuisance
 from simbench.references import process as references
@@ -26,6 +24,8 @@ from simbench.suite import Bound, CaseScore, Damage, Measures, Question, Referen
 from simbench.video import Video
 from simbench.worlds.families import process
 from simbench.worlds.families.process import Layout
+from simbench.worlds.film import render_scene
+from suites.common import by_sample, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 TWO_WAY_TRIALS = ("back fast", "back slow", "on slow", "on fast")
@@ -142,21 +142,12 @@ class Hidden:
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S and its relatives; what is not ok was held still."""
-        scenes: dict[str, dict[int, list[CaseScore]]] = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            scenes[row.scene][row.sample].append(row)
-        out = {}
-        for scene, samples in scenes.items():
-            each = [_scene_values(part) for part in samples.values()]
-            names = {name for values in each for name in values}
-            out[scene] = {n: float(np.mean([v[n] for v in each if n in v])) for n in sorted(names)}
-        return out
+        return by_sample(rows, _scene_values)
 
     def calibrated(self, metric: str, raw: float) -> float:
         """S = 100 raw / oracle (zero is the state kept still, by construction); shares become points."""
         if metric in HEADLINE:
-            known = self.oracle_raw.get(self.setting.name(), {})
-            return 100.0 * raw / known.get(HEADLINE[metric], 1.0)
+            return scaled(raw, self.oracle_raw, self.setting.name(), HEADLINE[metric])
         return 100.0 * raw if metric in ("hiding_cost", "right", "unreadable") else raw
 
     def oracle(self, case: Case) -> Video:

@@ -24,6 +24,7 @@ from suites.proof import (
     Line,
     agreement,
     build_suite,
+    ended,
     file_name,
     gather,
     line,
@@ -208,29 +209,28 @@ def failures(ladder: Mapping[str, Any]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: every demand holds, 1: one does not, 2: it could not be run."""
+    return ended("ladder", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> int:
     from simbench.blocks import page_with
     from suites import ladder_page
 
-    try:
-        chosen = options(Options, arguments)
-        if chosen.part != "all" and chosen.part not in PARTS:
-            raise UserError(f"part={chosen.part} is not one of all, {', '.join(PARTS)}")
-        if chosen.card:
-            page_with(Path(chosen.card), "ladder", "")  # before hours of measuring
-        suite = build_suite(chosen)
-        parts = PARTS if chosen.part == "all" else (chosen.part,)
-        found = measure(suite, chosen, parts)
-        path = Path(chosen.out) / f"{chosen.name or file_name(chosen, 'ladder')}.json"
-        ladder = joined(path, head_of(suite, chosen), suite.columns, found)
-        write_json(path, ladder)
-        ladder_page.write(ladder, path, Path(chosen.card) if chosen.card else None)
-        print(ladder_page.markdown(ladder))
-        wrong = failures(ladder)
-        print("\n".join(wrong) if wrong else "every demand holds")
-        return 1 if wrong else 0
-    except UserError as error:
-        print(f"suites.ladder: {error}", file=sys.stderr)
-        return 2
+    if chosen.part != "all" and chosen.part not in PARTS:
+        raise UserError(f"part={chosen.part} is not one of all, {', '.join(PARTS)}")
+    if chosen.card:
+        page_with(Path(chosen.card), "ladder", "")  # before hours of measuring
+    suite = build_suite(chosen)
+    parts = PARTS if chosen.part == "all" else (chosen.part,)
+    found = measure(suite, chosen, parts)
+    path = Path(chosen.out) / f"{chosen.name or file_name(chosen, 'ladder')}.json"
+    ladder = joined(path, head_of(suite, chosen), suite.columns, found)
+    write_json(path, ladder)
+    ladder_page.write(ladder, path, Path(chosen.card) if chosen.card else None)
+    print(ladder_page.markdown(ladder))
+    wrong = failures(ladder)
+    print("\n".join(wrong) if wrong else "every demand holds")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

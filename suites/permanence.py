@@ -9,7 +9,6 @@ alarms on stay trials (Youden 1950), so that never coming back and always coming
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -31,6 +30,7 @@ from simbench.video import Video
 from simbench.worlds.families import occluder
 from simbench.worlds.families.occluder import Layout
 from suites.asking import ask
+from suites.common import by_sample, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 EXTRA = ("two", "swap", "container")
@@ -155,24 +155,12 @@ class Permanence:
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S and its relatives; a trial that is not ok contrasts with nothing and counts 0."""
-        scenes: dict[str, dict[int, list[CaseScore]]] = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            scenes[row.scene][row.sample].append(row)
-        out = {}
-        for scene, samples in scenes.items():
-            each = [_scene_values(part) for part in samples.values()]
-            names = {name for values in each for name in values}
-            out[scene] = {
-                name: float((np.sum if name in COUNTS else np.mean)([v[name] for v in each if name in v]))
-                for name in sorted(names)
-            }
-        return out
+        return by_sample(rows, _scene_values, COUNTS)
 
     def calibrated(self, metric: str, raw: float) -> float:
         """S = 100 raw / oracle (zero is h = f by construction); shares become points."""
         if metric in HEADLINE:
-            known = self.oracle_raw.get(self.setting.name(), {})
-            return 100.0 * raw / known.get(HEADLINE[metric], 1.0)
+            return scaled(raw, self.oracle_raw, self.setting.name(), HEADLINE[metric])
         return 100.0 * raw if metric in ("hiding_cost", "hit", "alarm", "drift") else raw
 
     def oracle(self, case: Case) -> Video:

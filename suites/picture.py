@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simbench.errors import UserError
-from suites.proof import Asked, build_suite, cases_of, options
+from suites.proof import Asked, build_suite, cases_of, ended, options
 
 if TYPE_CHECKING:
     from simbench.suite import Suite
@@ -98,20 +97,18 @@ def picture(lines: Sequence[tuple[str, np.ndarray, int]], columns: int, fps: flo
 
 def main(arguments: Sequence[str]) -> int:
     """The command; the exit code."""
+    return ended("picture", lambda: _run(options(Options, arguments)))
+
+
+def _run(asked: Options) -> None:
     from simbench.worlds.sheet import write_png
 
-    try:
-        asked = options(Options, arguments)
-        suite = build_suite(asked)
-        scene = list(suite.scenes(asked.scene + 1, asked.seed))[-1]
-        trials = [name for name in asked.trials.split(",") if name]
-        lines = rows(suite, scene, trials, asked.generator)
-    except UserError as error:
-        print(f"suites.picture: {error}", file=sys.stderr)
-        return 2
+    suite = build_suite(asked)
+    scene = list(suite.scenes(asked.scene + 1, asked.seed))[-1]
+    trials = [name for name in asked.trials.split(",") if name]
+    lines = rows(suite, scene, trials, asked.generator)
     write_png(Path(asked.out), picture(lines, asked.columns, suite.setting.fps), asked.colours)
     print(asked.out)
-    return 0
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 
 from simbench.errors import UserError
 from simbench.references import nuisance
-from suites.proof import Asked, build_suite, len_context, options
+from suites.proof import Asked, build_suite, ended, len_context, options
 
 if TYPE_CHECKING:
     from simbench.case import Case
@@ -175,11 +175,12 @@ def reading(find: Finder, found: Found, first: int) -> Reading:
 
 def _apart(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """Degrees and millimetres between two cameras [4, 4], world to camera, m."""
-    from scipy.spatial.transform import Rotation
+    from simbench.metrics.rotations import rotation_angles
+    from simbench.metrics.trajectory import eyes
 
-    turn = Rotation.from_matrix(a[:3, :3] @ b[:3, :3].T).magnitude()
-    eyes = a[:3, :3].T @ a[:3, 3] - b[:3, :3].T @ b[:3, 3]
-    return float(np.degrees(turn)), 1000.0 * float(np.linalg.norm(eyes))
+    turn = rotation_angles(a[:3, :3] @ b[:3, :3].T)
+    first, second = eyes(np.stack([a, b]))
+    return float(turn), 1000.0 * float(np.linalg.norm(first - second))
 
 
 def measured(suite: Suite, scenes: Sequence[str]) -> dict[str, list[Reading]]:
@@ -230,22 +231,20 @@ def markdown(suite: Suite, scenes: int, seed: str, found: Mapping[str, Sequence[
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
+    return ended("points_table", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> None:
     from simbench.blocks import page_with, write_block
 
-    try:
-        chosen = options(Options, arguments)
-        if chosen.card:
-            page_with(Path(chosen.card), "instrument", "")  # before a long measurement
-        suite = build_suite(chosen)
-        found = measured(suite, suite.scenes(chosen.scenes, chosen.seed))
-        text = markdown(suite, chosen.scenes, chosen.seed, found)
-        print(text)
-        if chosen.card:
-            write_block(Path(chosen.card), "instrument", text)
-    except UserError as problem:
-        print(f"suites.points_table: {problem}", file=sys.stderr)
-        return 2
-    return 0
+    if chosen.card:
+        page_with(Path(chosen.card), "instrument", "")  # before a long measurement
+    suite = build_suite(chosen)
+    found = measured(suite, suite.scenes(chosen.scenes, chosen.seed))
+    text = markdown(suite, chosen.scenes, chosen.seed, found)
+    print(text)
+    if chosen.card:
+        write_block(Path(chosen.card), "instrument", text)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,15 @@ def options(kind: type[Chosen], arguments: Sequence[str]) -> Chosen:
         except ValueError as error:
             raise UserError(f"{argument} is not a number; use for example {key}=1") from error
     return kind(**values)
+
+
+def ended(name: str, work: Callable[[], int | None]) -> int:
+    """The exit code of a command: what `work` returns, 0 for None; 2 and one line for a UserError."""
+    try:
+        return work() or 0
+    except UserError as error:
+        print(f"suites.{name}: {error}", file=sys.stderr)
+        return 2
 
 
 @dataclass

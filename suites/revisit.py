@@ -8,7 +8,6 @@ video that never moves and one that never comes back are both 0.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -23,7 +22,9 @@ from simbench.references import revisit as references
 from simbench.references.nuisance import nuisances
 from simbench.suite import Bound, CaseScore, Damage, Measures, Reference
 from simbench.video import Video
+from simbench.worlds import walks
 from simbench.worlds.walks import WALKS, Walk, visit
+from suites.common import by_scene, damages, means, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 OBJECT = 0.12
@@ -55,6 +56,12 @@ class Revisit:
             raise UserError(f"given={s.given} leaves the camera's way open in revisit; use given=cam")
         if s.frames < 13:
             raise UserError(f"frames={s.frames} is too short to leave and come back; use frames=13 or more")
+        least = walks.least_turn(s.difficulty)
+        if walks.across(s) >= least:
+            raise UserError(
+                f"size={s.width}x{s.height} shows {walks.across(s):.0f} degrees, and the camera turns"
+                f" {least:.0f} at least: the first view never leaves; use size=128 or difficulty=1"
+            )
         if s.context > max(1, int(0.2 * (s.frames - 1)) + 1):
             raise UserError(f"context={s.context} shows more than the first view; use context=4 or less")
 
@@ -119,15 +126,12 @@ class Revisit:
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
         """Per scene: S, and the mean of every other measure; a case that is not ok shows nothing anywhere."""
-        scenes: dict[str, list[CaseScore]] = defaultdict(list)
-        for row in rows:
-            scenes[row.scene].append(row)
-        return {scene: _scene_values(part) for scene, part in scenes.items()}
+        return {scene: _scene_values(part) for scene, part in by_scene(rows).items()}
 
     def calibrated(self, metric: str, raw: float) -> float:
         """S = 100 raw / oracle: to stand still and never to return are zero by construction."""
         if metric == "S":
-            return 100.0 * raw / self.oracle_raw.get(self.setting.name(), {}).get("S", 1.0)
+            return scaled(raw, self.oracle_raw, self.setting.name())
         return raw
 
     def oracle(self, case: Case) -> Video:
@@ -159,18 +163,7 @@ class Revisit:
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt on return by growing strength."""
-
-        def damage(make: references.View, unit: str, *strengths: float) -> Damage:
-            """One view of the truth as damage; at strength 0 the truth itself."""
-            return Damage(
-                lambda case, strength: (
-                    self.oracle(case) if strength == 0 else self._made(make, strength)(case)
-                ),
-                unit,
-                (0.0, *strengths),
-            )
-
-        return {name: damage(*kind) for name, kind in references.DAMAGES.items()}
+        return damages(self.oracle, self._made, references.DAMAGES)
 
     def nuisances(self, case: Case) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
         """What costs a good video next to nothing."""
@@ -185,8 +178,7 @@ class Revisit:
 def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
     """Raw values of one scene. What is not ok shows no landmark, neither where it should nor elsewhere."""
     floor: dict[str, Any] = {"aj_return": 0.0, "away": 0.0, "aj_path": 0.0, "return_px": again.LOST_PX}
-    values = [row.measures if row.status == "ok" else floor for row in rows]
-    names = sorted({name for each in values for name in each})
-    out = {name: float(np.mean([v[name] for v in values if name in v])) for name in names}
+    floor["registered"] = 0.0
+    out = means(rows, floor)
     out["S"] = out["aj_return"] - out["away"]
     return out

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, cases_of, len_context, options
+from suites.proof import Asked, build_suite, cases_of, ended, len_context, options
 
 if TYPE_CHECKING:
     from simbench.suite import Suite
@@ -86,19 +86,17 @@ def _block(rows: Sequence[tuple[str, np.ndarray]], columns: int, first: int) -> 
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: written, 2: it could not be."""
+    return ended("sheet", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> None:
     from simbench.worlds.sheet import write_png
 
-    try:
-        chosen = options(Options, arguments)
-        suite = build_suite(chosen)
-        scene = suite.scenes(chosen.scene + 1, chosen.seed)[-1]
-        first = max(0, len_context(suite) - 1)
-        image = sheet(clips(suite, scene, chosen.trial), chosen.columns, first)
-        write_png(Path(chosen.out), image, colours=chosen.colours)
-    except UserError as error:
-        print(f"suites.sheet: {error}", file=sys.stderr)
-        return 2
-    return 0
+    suite = build_suite(chosen)
+    scene = suite.scenes(chosen.scene + 1, chosen.seed)[-1]
+    first = max(0, len_context(suite) - 1)
+    image = sheet(clips(suite, scene, chosen.trial), chosen.columns, first)
+    write_png(Path(chosen.out), image, colours=chosen.colours)
 
 
 if __name__ == "__main__":

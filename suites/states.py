@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, options
+from suites.proof import Asked, build_suite, ended, options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,28 +100,25 @@ def picture(suite: Suite, scenes: Sequence[str]) -> np.ndarray:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
+    return ended("states", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> None:
     from simbench.blocks import write_block
     from simbench.worlds.sheet import write_png
     from suites.hidden import Hidden
 
-    try:
-        chosen = options(Options, arguments)
-        suite: Suite = build_suite(chosen)
-        if not isinstance(suite, Hidden):
-            raise UserError(f"suite={chosen.suite} reads no states; use suite=hidden")
-        if chosen.picture:
-            image = picture(suite, suite.scenes(chosen.scenes, chosen.seed))
-            write_png(Path(chosen.picture), image, colours=128)
-            return 0
-        found = measured(suite, suite.scenes(chosen.scenes, chosen.seed))
-        text = markdown(suite, chosen.scenes, chosen.seed, found)
-        print(text)
-        if chosen.card:
-            write_block(Path(chosen.card), "instrument", text)
-    except UserError as problem:
-        print(f"suites.states: {problem}", file=sys.stderr)
-        return 2
-    return 0
+    suite: Suite = build_suite(chosen)
+    if not isinstance(suite, Hidden):
+        raise UserError(f"suite={chosen.suite} reads no states; use suite=hidden")
+    scenes = suite.scenes(chosen.scenes, chosen.seed)
+    if chosen.picture:
+        write_png(Path(chosen.picture), picture(suite, scenes), colours=128)
+        return
+    text = markdown(suite, chosen.scenes, chosen.seed, measured(suite, scenes))
+    print(text)
+    if chosen.card:
+        write_block(Path(chosen.card), "instrument", text)
 
 
 if __name__ == "__main__":
