@@ -45,9 +45,16 @@ def ready(suite: Hidden) -> list[Ready]:
 
 
 @pytest.fixture(scope="module")
-def scored(suite: Hidden, ready: list[Ready]) -> Scored:
+def halves(suite: Hidden, ready: list[Ready]) -> list[Scored]:
+    """Name of a reference -> its rows over the cases of every second scene: three processes each."""
+    scenes = list(dict.fromkeys(r.case.scene for r in ready))
+    return [scored_once(suite, [r for r in ready if r.case.scene in scenes[i::2]]) for i in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def scored(halves: list[Scored]) -> Scored:
     """Name of a reference -> its rows over all those cases."""
-    return scored_once(suite, ready)
+    return lambda name: [row for half in halves for row in half(name)]
 
 
 def layout_of(case: Case) -> Layout:
@@ -135,8 +142,8 @@ def test_the_truth_is_read(suite: Hidden, scored: Scored) -> None:
 
 
 @pytest.mark.parametrize("name", CHEATS)
-def test_a_cheat_gains_nothing(suite: Hidden, scored: Scored, name: str) -> None:
-    assert score_of(suite, scored(name)) <= 0.05
+def test_a_cheat_gains_nothing(suite: Hidden, halves: list[Scored], name: str) -> None:
+    assert score_of(suite, halves[CHEATS.index(name) % 2](name)) <= 0.05
 
 
 @pytest.mark.parametrize(
