@@ -25,7 +25,7 @@ from simbench.video import Video
 from simbench.worlds.families import process
 from simbench.worlds.families.process import Layout
 from simbench.worlds.film import render_scene
-from suites.common import by_sample, scaled
+from suites.common import by_sample, damages, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 TWO_WAY_TRIALS = ("back fast", "back slow", "on slow", "on fast")
@@ -171,7 +171,10 @@ class Hidden:
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt from the moment of hiding on."""
-        return references.damages(self.setting, self.setting.context)
+        return damages(self.oracle, self._spoilt, references.DAMAGES)
+
+    def _spoilt(self, spoil: references.Spoil, strength: float) -> Reference:
+        return references.reference(lambda story: spoil(story, strength), self.setting, self.setting.context)
 
     def nuisances(self, case: Case) -> Mapping[str, nuisance.Nuisance]:
         """All of them, for things of a quarter of the image's height."""

@@ -7,11 +7,14 @@ import json
 import multiprocessing
 import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from kept import Kept, fresh
 
 from simbench.case import Case, Condition
 from simbench.errors import UserError
@@ -36,15 +39,22 @@ def fingerprint(suite: Suite, scenes: Sequence[str]) -> list[tuple[str, str, str
     return [(case.id, case.condition.digest(), case.truth.digest()) for case in cases]
 
 
-def elsewhere(function, *arguments):
-    """`function(*arguments)` in a fresh process, with another hash seed; arguments travel as pickles."""
+@contextmanager
+def another_process() -> Iterator[Callable[..., Any]]:
+    """Calls a function in a fresh process, with another hash seed; arguments travel as pickles."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result(timeout=240)
+        yield lambda function, *arguments: pool.submit(function, *arguments).result(timeout=240)
+
+
+def elsewhere(function: Callable[..., Any], *arguments: object) -> Any:
+    """What a function gives in a process of its own."""
+    with another_process() as call:
+        return call(function, *arguments)
 
 
 def check_ids(suite: Suite) -> None:
     """Ids are unique and opaque, and every case belongs to the scene it was asked for."""
-    cases = cases_of(suite, 4)
+    cases = cases_of(suite, 3)
     for values in ([c.id for c in cases], [c.condition.name for c in cases]):
         assert len(set(values)) == len(values), "ids repeat"
     for case in cases:
@@ -65,22 +75,24 @@ def check_seed_spaces(suite: Suite) -> None:
     assert len(set(sixteen)) == 16
     spaces = [sixteen, *(list(suite.scenes(16, seed)) for seed in ("0", "1", "calibration"))]
     assert len({scene for space in spaces for scene in space}) == 16 * len(spaces), "seed spaces overlap"
-    seeds = [{c.world_seed for scene in space[:2] for c in suite.cases(scene)} for space in spaces]
+    # Two scenes of the first two, so that a space that begins a scene later than another is noticed.
+    parts = [space[: 2 if i < 2 else 1] for i, space in enumerate(spaces)]
+    seeds = [{c.world_seed for scene in part for c in suite.cases(scene)} for part in parts]
     assert all(not a & b for i, a in enumerate(seeds) for b in seeds[:i]), "seed spaces share a world"
 
 
-def check_deterministic(suite: Suite) -> None:
-    """The same cases again, in another order, in another process, after pickling."""
+def check_deterministic(suite: Suite, there: Callable[..., Any] = elsewhere) -> None:
+    """The same cases again, in another order, and `there`: in another process, after pickling."""
     scenes = list(suite.scenes(2, "public"))
-    here = fingerprint(suite, scenes)
-    assert sorted(fingerprint(suite, scenes[::-1])) == sorted(here)
-    assert elsewhere(fingerprint, suite, scenes) == here
+    here, bare = fingerprint(suite, scenes), fresh(suite)
+    assert sorted(fingerprint(bare, scenes[::-1])) == sorted(here)
+    found = there(fingerprint, bare, scenes[:1])
+    assert found and found == here[: len(found)]
 
 
 def check_pickles(suite: Suite) -> None:
     """Suite and cases survive the way to a worker."""
-    again = pickle.loads(pickle.dumps(suite))
-    assert again == suite
+    assert pickle.loads(pickle.dumps(fresh(suite))) == fresh(suite)
     case = cases_of(suite, 1)[0]
     back = pickle.loads(pickle.dumps(case))
     assert back.condition.digest() == case.condition.digest()
@@ -165,7 +177,7 @@ def asked_as(suite: Suite, given: str) -> tuple[Suite | None, str]:
     """The suite asked in another way, or None and why it refuses."""
     setting = dataclasses.replace(suite.setting, given=given)
     try:
-        return dataclasses.replace(suite, setting=setting), ""  # type: ignore[type-var]
+        return Kept(dataclasses.replace(fresh(suite), setting=setting)), ""
     except UserError as error:
         return None, str(error)
 
@@ -204,37 +216,43 @@ def check_given_kept(suite: Proven, case: Case, video: Video, who: str) -> None:
 
 
 def check_cheats(suite: Proven) -> None:
-    """Every cheat gives the given frames back, and in some case something else than the truth after them."""
+    """Every cheat gives the given frames back, and in some case something else than the truth after them.
+
+    Half of the cases are enough where one of them is spoilt; each cheat begins with another.
+    """
     cases = cases_of(suite, 1)
-    for name, cheat in suite.cheats().items():
-        spoilt = False
-        for case in cases:
+    truths = {case.id: suite.oracle(case).digest() for case in cases}
+    for i, (name, cheat) in enumerate(suite.cheats().items()):
+        spoilt, first = False, i % len(cases)
+        for count, case in enumerate(cases[first:] + cases[:first], 1):
             video = cheat(case)
             check_given_kept(suite, case, video, name)
-            spoilt |= video.digest() != suite.oracle(case).digest()
+            spoilt |= video.digest() != truths[case.id]
+            if spoilt and 2 * count >= len(cases):
+                break
         assert spoilt, f"{name} is the truth"
 
 
 def check_damages(suite: Proven) -> None:
     """At least four kinds of six rising strengths with a unit; 0 is the truth byte for byte, the most is not,
-    and the given frames stay."""
+    and the given frames stay. Of the strengths between, each kind is asked for another, in one case."""
     damages = suite.damages()
     assert len(damages) >= 4, f"{len(damages)} kinds of damage"
     cases = cases_of(suite, 1)
     truths = [suite.oracle(case).digest() for case in cases]
-    for name, damage in damages.items():
+    for i, (name, damage) in enumerate(damages.items()):
         strengths = damage.strengths
         assert len(strengths) == 6 and strengths[0] == 0.0, f"{name}: {strengths}"
         assert all(a < b for a, b in pairwise(strengths)), f"{name}: {strengths}"
         assert damage.unit, f"{name} has no unit"
-        for strength in strengths:
+        case, between = cases[i % len(cases)], strengths[1 + i % 4]
+        check_given_kept(suite, case, damage.make(case, between), f"{name} {between:g}")
+        for strength in (strengths[0], strengths[-1]):
             made = [damage.make(case, strength) for case in cases]
             for case, video in zip(cases, made, strict=True):
                 check_given_kept(suite, case, video, f"{name} {strength:g}")
-            digests = [video.digest() for video in made]
-            if strength == 0.0:
-                assert digests == truths, f"{name} 0 is not the truth"
-        assert digests != truths, f"{name} {strengths[-1]:g} is the truth"
+            same = [video.digest() for video in made] == truths
+            assert same is (strength == 0.0), f"{name} {strength:g} is {'' if same else 'not '}the truth"
 
 
 def check_nuisances(suite: Proven) -> None:
@@ -320,7 +338,8 @@ def check_survives(suite: Suite) -> None:
         measures = score(video)
         for metric, value in measures.items():
             assert isinstance(value, float) and np.isfinite(value), f"{name}: {metric} is {value!r}"
-        assert score(video) == measures, f"{name}: read twice, two answers"
+        if name in ("noise", "backwards"):
+            assert score(video) == measures, f"{name}: read twice, two answers"
 
 
 def condition_with(k: int, name: str = "c0", frames: int = 9, side: int = 32) -> Condition:

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import build
+from judged import LOST, Ready, check_refused, made, ready_for, row
 
-from simbench.case import Case, Setting
-from simbench.errors import UserError
+from simbench.case import Case
 from simbench.export import export_cases, load_condition
 from simbench.instruments.course import MOST, Course, measures
 from simbench.instruments.points import Found
 from simbench.references import camera as references
-from simbench.suite import CaseScore
 from simbench.video import Video
 from simbench.worlds.paths import MOVES, share
 from simbench.worlds.shoots import TRIALS, plan
@@ -37,11 +36,11 @@ def path(profile: str) -> np.ndarray:
     return np.array([share(profile, t / (FRAMES - 1)) for t in range(FRAMES)])
 
 
-def found(made: np.ndarray, registered: np.ndarray | None = None) -> Found:
-    seen = np.ones(len(made), bool) if registered is None else registered
-    cameras = np.where(seen[:, None, None], made, np.nan)
-    nothing = np.zeros((len(made), 0))
-    return Found(cameras, seen, np.zeros((len(made), 0, 2)), nothing.astype(bool), seen.astype(float))
+def found(way: np.ndarray, registered: np.ndarray | None = None) -> Found:
+    seen = np.ones(len(way), bool) if registered is None else registered
+    cameras = np.where(seen[:, None, None], way, np.nan)
+    nothing = np.zeros((len(way), 0))
+    return Found(cameras, seen, np.zeros((len(way), 0, 2)), nothing.astype(bool), seen.astype(float))
 
 
 def course(profile: str, turn: float, way: float) -> Course:
@@ -150,24 +149,30 @@ def test_trials_and_moves_take_turns(suite: Camera) -> None:
     }
 
 
-def test_the_truth_is_found_and_followed(suite: Camera, cases: list[Case]) -> None:
-    for case in cases:
-        got = suite.score(case, suite.oracle(case))
+@pytest.fixture(scope="module")
+def ready(suite: Camera, cases: list[Case]) -> list[Ready]:
+    return [ready_for(suite, case) for case in cases]
+
+
+def test_the_truth_is_found_and_followed(ready: list[Ready]) -> None:
+    for one in ready:
+        got = one.score(one.truth)
         assert got["registered"] == 1.0 and got["course"] > 0.9
         assert got["gain"] == pytest.approx(1.0, abs=0.05) and got["likeness"] > 0.99
         assert got["turn_error"] < 0.2 and got["way_error"] < 0.06
 
 
-def test_who_stands_turns_back_or_leaves_does_not_score(suite: Camera, cases: list[Case]) -> None:
-    scores = {}
-    for name in ("frozen", "opposite", "twitch", "fly_off", "mirrored", "halfway", "noise"):
-        cheat = suite.cheats()[name]
-        scores[name] = [suite.score(case, cheat(case))["course"] for case in cases]
+def test_who_stands_turns_back_or_leaves_does_not_score(suite: Camera, ready: list[Ready]) -> None:
+    scores = {
+        name: [made(suite, one, name)["course"] for one in ready]
+        for name in ("frozen", "opposite", "twitch", "fly_off", "mirrored", "halfway", "noise")
+    }
     assert max(max(part) for part in scores.values()) < 0.05, scores
     assert np.mean(scores["opposite"]) == pytest.approx(-1.0, abs=0.1)
     assert np.mean(scores["fly_off"]) < -1
-    half = [suite.score(c, Video(references.amplitude(suite.shoot(c), 0.5), 8.0))["course"] for c in cases]
-    assert np.mean(half) == pytest.approx(0.5, abs=0.06)
+    half = [Video(references.amplitude(suite.shoot(one.case), 0.5), 8.0) for one in ready]
+    halves = [one.score(video)["course"] for one, video in zip(ready, half, strict=True)]
+    assert np.mean(halves) == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_case_says_its_command_and_keeps_what_follows(suite: Camera, cases: list[Case]) -> None:
@@ -188,8 +193,9 @@ def test_a_command_survives_export_to_the_last_digit(suite: Camera, tmp_path: Pa
         assert back.digest() == case.condition.digest()
 
 
-def test_what_is_missing_stands_still(suite: Camera, cases: list[Case]) -> None:
-    rows = [CaseScore(c.id, c.scene, c.world_seed, c.tags, 0, "missing", "", {}) for c in cases]
+@pytest.mark.parametrize("status", LOST)
+def test_what_is_missing_stands_still(suite: Camera, cases: list[Case], status: str) -> None:
+    rows = [row(case, {}, status) for case in cases]
     values = suite.aggregate(rows)[cases[0].scene]
     assert values["S"] == 0.0 and values["registered"] == 0.0
     rows[0] = dataclasses.replace(rows[0], status="ok", measures={"course": 0.9, "registered": 1.0})
@@ -203,9 +209,9 @@ def test_a_trace_has_a_number_or_none_for_every_frame(suite: Camera, cases: list
     assert got["error (excursions)"][-1] is None and got["standing still"][-1] > 0.1
 
 
-def test_a_black_video_has_no_camera(suite: Camera, cases: list[Case]) -> None:
-    black = np.zeros_like(suite.oracle(cases[0]).frames)
-    got = suite.score(cases[0], Video(black, suite.setting.fps))
+def test_a_black_video_has_no_camera(ready: list[Ready]) -> None:
+    one = ready[0]
+    got = one.score(Video(np.zeros_like(one.truth.frames), one.truth.fps))
     assert got["registered"] == 0.0 and all(np.isfinite(v) for v in got.values())
 
 
@@ -218,7 +224,5 @@ def test_a_black_video_has_no_camera(suite: Camera, cases: list[Case]) -> None:
         ({"context": 9}, "context=9"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(change: dict, word: str) -> None:
-    setting = Setting(width=128, height=128, look="rich", given="cam", context=6)
-    with pytest.raises(UserError, match=word):
-        Camera(setting=dataclasses.replace(setting, **change))
+def test_what_cannot_be_asked_is_refused(suite: Camera, change: dict[str, object], word: str) -> None:
+    check_refused(suite, change, word)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import contracts
 import pytest
 from conftest import build, names_in
+from kept import Kept
 from proven import ProvenToy
 
 from simbench.case import GIVEN, Setting
@@ -83,20 +84,32 @@ CHECKS = [
 ]
 
 
-def run_check(check: Callable[..., None], suite: Any) -> None:
-    """A check with the tolerance that two scenes allow."""
-    check(suite, within=10.0) if check is contracts.check_anchors else check(suite)
+def run_check(check: Callable[..., None], suite: Any, there: Callable[..., Any] | None = None) -> None:
+    """A check with the tolerance that two scenes allow; `there` calls functions in another process."""
+    if check is contracts.check_anchors:
+        check(suite, within=10.0)
+    elif check is contracts.check_deterministic and there is not None:
+        check(suite, there)
+    else:
+        check(suite)
+
+
+@pytest.fixture(scope="module")
+def there() -> Iterator[Callable[..., Any]]:
+    """One other process for all suites: it takes a second or two to start."""
+    with contracts.another_process() as call:
+        yield call
 
 
 @pytest.fixture(scope="module", params=names_in("suite"))
 def suite(request: pytest.FixtureRequest) -> Any:
     """One suite of the configuration, at its defaults."""
-    return build("suite", request.param)
+    return Kept(build("suite", request.param))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-def test_suite(suite: Any, check: Callable[..., None]) -> None:
-    run_check(check, suite)
+def test_suite(suite: Any, there: Callable[..., Any], check: Callable[..., None]) -> None:
+    run_check(check, suite, there)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
@@ -135,9 +148,11 @@ def commanded(given: str, fault: str = "") -> ProvenToy:
 
 
 @pytest.mark.parametrize("given", GIVEN)
-@pytest.mark.parametrize("name", names_in("suite"))
-def test_other_ways_of_asking(name: str, given: str) -> None:
-    contracts.check_other_way(build("suite", name), given)
+def test_other_ways_of_asking(suite: Any, given: str) -> None:
+    if given == suite.setting.given:
+        assert contracts.asked_as(suite, given)[0] is not None
+    else:
+        contracts.check_other_way(suite, given)
 
 
 @pytest.mark.parametrize("given", GIVEN)

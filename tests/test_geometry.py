@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import judged
 import numpy as np
 import pytest
 from conftest import build
+from judged import LOST, Ready, made, raw, ready_for, row
 
-from simbench.case import Case
-from simbench.cli import main
 from simbench.errors import UserError
 from simbench.instruments.points import Found
 from simbench.metrics.parallax import best_homography
-from simbench.suite import CaseScore, Measures
-from simbench.video import Video
 from simbench.worlds import families
 from simbench.worlds.compile import compile_scene
-from simbench.worlds.truth import intrinsics, poses
+from simbench.worlds.truth import poses
 from suites import geometry
 from suites.geometry import MOVES, Geometry
-from suites.proof import once
 
 FLOORED = ["frozen", "postcard", "relief", "half_speed", "blank", "noise"]
 """The ladder has all of them on 64 scenes."""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos (equal ones once) and its true clip."""
-
-    case: Case
-    score: Callable[[Video], Measures]
-    truth: Video
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +36,7 @@ def suite() -> Geometry:
 def orbit(suite: Geometry) -> Ready:
     """The first public scene."""
     (case,) = suite.cases(suite.scenes(1, "public")[0])
-    return Ready(case, once(suite.scorer(case)), suite.oracle(case))
-
-
-def row(case: Case, measures: Measures, status: str = "ok") -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, status, "", measures)
-
-
-def raw(suite: Geometry, ready: Ready, video: Video) -> float:
-    """S of one scene before calibration."""
-    return suite.aggregate([row(ready.case, ready.score(video))])[ready.case.scene]["S"]
+    return ready_for(suite, case)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +53,7 @@ def raw(suite: Geometry, ready: Ready, video: Video) -> float:
 def test_settings_that_cannot_be_asked_are_refused(
     suite: Geometry, change: dict[str, object], value: str, remedy: str
 ) -> None:
-    setting = dataclasses.replace(suite.setting, **change)  # type: ignore[arg-type]
-    with pytest.raises(UserError) as refused:
-        dataclasses.replace(suite, setting=setting)
-    assert value in str(refused.value) and remedy in str(refused.value) and "\n" not in str(refused.value)
+    judged.check_refused(suite, change, value, remedy)
 
 
 @pytest.mark.parametrize("asked", ["size=64", "given=v2v", "context=2"])
@@ -88,9 +61,7 @@ def test_the_command_line_says_so_and_ends_with_2(
     asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["suite=geometry", asked, "mode=plan", "cases=1"]) == 2
-    said = capsys.readouterr().err
-    assert asked in said and re.search(r"use \S+=", said) and "Traceback" not in said
+    judged.check_command_refuses("geometry", asked, capsys)
 
 
 def test_the_truth_is_read(suite: Geometry, orbit: Ready) -> None:
@@ -137,47 +108,38 @@ def test_the_best_homography_is_exactly_zero(suite: Geometry, orbit: Ready) -> N
 def test_a_cheat_gains_nothing(suite: Geometry, orbit: Ready, name: str) -> None:
     bound = suite.bounds()[name].at_most
     assert bound is not None and bound <= 5.0
-    assert raw(suite, orbit, suite.cheats()[name](orbit.case)) <= bound / 100.0
+    assert raw(suite, orbit.case, made(suite, orbit, name)) <= bound / 100.0
 
 
-@pytest.mark.parametrize("status", ["missing", "invalid", "failed", "refused"])
+@pytest.mark.parametrize("status", LOST)
 def test_what_is_lost_is_exactly_zero(suite: Geometry, orbit: Ready, status: str) -> None:
-    found = suite.aggregate([row(orbit.case, {}, status)])[orbit.case.scene]
+    found = judged.lost(suite, orbit.case, status)
     assert found["S"] == 0.0 and found["registered"] == 0.0
     assert found["lost"] == 1.0 and found["absrel"] == 1.0
 
 
 def test_depth_is_told_apart_from_the_camera(suite: Geometry, orbit: Ready) -> None:
     """Half the speed: the wrong camera, the right world. The columns of depth are for that."""
-    slow = orbit.score(suite.cheats()["half_speed"](orbit.case))
+    slow = made(suite, orbit, "half_speed")
     assert slow["fidelity"] < -0.5 and slow["aj"] < 0.3
     assert slow["absrel"] < 0.02 and slow["reproj_px"] < 0.4 and slow["lost"] == 0.0
-    still = orbit.score(suite.cheats()["frozen"](orbit.case))
+    still = made(suite, orbit, "frozen")
     assert still["absrel"] == 1.0 and "depth_m" not in still
-    flat = orbit.score(suite.cheats()["postcard"](orbit.case))
+    flat = made(suite, orbit, "postcard")
     assert flat["absrel"] > 5 * slow["absrel"] and flat["reproj_px"] > 0.8
 
 
 def test_another_framing_and_noise_cost_little(suite: Geometry, orbit: Ready) -> None:
-    clean = raw(suite, orbit, orbit.truth)
-    changes = suite.nuisances(orbit.case)
-    for name in ("noise", "zoom 3 %"):
-        made = Video(changes[name](orbit.truth.frames), suite.setting.fps)
-        assert raw(suite, orbit, made) > clean - 0.05, name
+    judged.check_costs_little(suite, orbit, ("noise", "zoom 3 %"))
 
 
 def test_damage_starts_at_the_truth_and_lowers_s(suite: Geometry, orbit: Ready) -> None:
-    for kind in suite.damages().values():
-        assert kind.strengths[0] == 0.0 and len(kind.strengths) == 6
-        assert np.array_equal(kind.make(orbit.case, 0.0).frames, orbit.truth.frames)
-    relief = suite.damages()["relief"]
-    values = [raw(suite, orbit, relief.make(orbit.case, k)) for k in (0.0, 0.25, 1.0)]
-    assert values[0] > values[1] > values[2] and values[2] < values[0] / 2
+    judged.check_damage(suite, orbit, "relief", (0.0, 0.25, 1.0))
 
 
 def test_a_trace_is_the_score_by_frame(suite: Geometry, orbit: Ready) -> None:
-    made = suite.cheats()["half_speed"](orbit.case)
-    shown = suite.trace(orbit.case, made)
+    slow = suite.cheats()["half_speed"](orbit.case)
+    shown = suite.trace(orbit.case, slow)
     assert list(shown) == ["distance (px)", "best homography (px)"]
     s = suite.setting
     for values in shown.values():
@@ -186,28 +148,18 @@ def test_a_trace_is_the_score_by_frame(suite: Geometry, orbit: Ready) -> None:
     truth = suite.finder(orbit.case).truth
     counts = (truth.seen & truth.seen[s.context - 1]).sum(axis=1)[s.context :]
     sums = [float((np.array(v[s.context :], float) * counts).sum()) for v in shown.values()]
-    assert 1 - sums[0] / sums[1] == pytest.approx(orbit.score(made)["fidelity"], abs=1e-9)
+    assert 1 - sums[0] / sums[1] == pytest.approx(orbit.score(slow)["fidelity"], abs=1e-9)
 
 
 def test_a_condition_carries_the_true_camera(suite: Geometry, orbit: Ready) -> None:
     s, condition = suite.setting, orbit.case.condition
-    compiled = compile_scene(orbit.case.truth.scene, s.frames, s.fps)
-    assert condition.poses is not None and condition.intrinsics is not None
-    np.testing.assert_array_equal(condition.poses, poses(compiled))
-    np.testing.assert_allclose(condition.intrinsics, intrinsics(compiled, s.width, s.height), rtol=1e-6)
+    judged.check_true_camera(suite, orbit.case)
     np.testing.assert_array_equal(condition.given_frames, orbit.truth.frames[: s.context])
     assert re.fullmatch(r"geometry-public-0000-[0-9a-f]{8}", condition.name)
-    assert orbit.case.tags["trial"] not in condition.name
 
 
 def test_more_cases_take_no_more_memory(suite: Geometry) -> None:
-    for scene in suite.scenes(2, "6"):
-        (case,) = suite.cases(scene)
-        suite.scorer(case)
-        for kept in (geometry.filmed, geometry._finder, geometry._plane):
-            assert kept.cache_info().maxsize == 1 and kept.cache_info().currsize == 1
-        # What was read of one case is not kept for the next.
-        assert len(suite.finder(case).known) == 0
+    judged.check_keeps_one(suite, (geometry.filmed, geometry._finder, geometry._plane))
 
 
 def turns(**options: object) -> np.ndarray:

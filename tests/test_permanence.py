@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from conftest import build
+from judged import LOST, Ready, check_refused, ready_for, row, rows, score_of, scored_once
 
 from simbench.case import Case
 from simbench.errors import UserError
 from simbench.instruments import bench as benches
-from simbench.suite import CaseScore, Measures
+from simbench.suite import CaseScore
 from simbench.video import Video
 from simbench.worlds.families import occluder
 from suites.permanence import Permanence, deciding
@@ -24,14 +24,7 @@ SCENES = 3
 CHEATS = sorted(build("suite", "permanence").cheats())
 GOLDEN_VERSION = 3
 
-
-@dataclass(frozen=True)
-class Ready:
-    """A hidden case, the reader of its videos, and its true clip."""
-
-    case: Case
-    score: Callable[[Video], Measures]
-    truth: Video
+Scored = Callable[[str], list[CaseScore]]
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +37,13 @@ def suite() -> Permanence:
 def ready(suite: Permanence) -> list[Ready]:
     """The hidden cases of the first scenes, one of each kind."""
     cases = [c for s in suite.scenes(SCENES, "public") for c in suite.cases(s) if c.tags["hidden"]]
-    return [Ready(case, suite.scorer(case), suite.oracle(case)) for case in cases]
+    return [ready_for(suite, case) for case in cases]
 
 
-def row(case: Case, measures: Measures, status: str = "ok", sample: int = 0) -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, sample, status, "", measures)
-
-
-def rows(ready: Sequence[Ready], make: Callable[[Case], Video]) -> list[CaseScore]:
-    """Every case read with the video that `make` gives."""
-    return [row(r.case, r.score(make(r.case))) for r in ready]
-
-
-def score_of(suite: Permanence, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric."""
-    return float(np.mean([scene[metric] for scene in suite.aggregate(scored).values()]))
+@pytest.fixture(scope="module")
+def scored(suite: Permanence, ready: list[Ready]) -> Scored:
+    """Name of a reference -> its rows over all those cases."""
+    return scored_once(suite, ready)
 
 
 def test_the_truth_is_right_in_every_trial(suite: Permanence) -> None:
@@ -78,10 +62,9 @@ def test_the_truth_is_right_in_every_trial(suite: Permanence) -> None:
 
 
 @pytest.mark.parametrize("name", CHEATS)
-def test_a_cheat_gains_nothing(suite: Permanence, ready: list[Ready], name: str) -> None:
-    scored = rows(ready, suite.cheats()[name])
-    assert score_of(suite, scored) <= 0.05
-    assert score_of(suite, scored, "S_graded") <= 0.1
+def test_a_cheat_gains_nothing(suite: Permanence, scored: Scored, name: str) -> None:
+    assert score_of(suite, scored(name)) <= 0.05
+    assert score_of(suite, scored(name), "S_graded") <= 0.1
 
 
 def test_what_hides_counts_and_what_is_open_is_told_apart(suite: Permanence) -> None:
@@ -178,7 +161,7 @@ def test_names_tell_nothing(suite: Permanence) -> None:
 
 
 @pytest.mark.parametrize("lost", ["exit", "stay", "both"])
-@pytest.mark.parametrize("status", ["missing", "invalid", "failed", "refused"])
+@pytest.mark.parametrize("status", LOST)
 def test_a_lost_trial_counts_as_zero(suite: Permanence, ready: list[Ready], lost: str, status: str) -> None:
     part = [r for r in ready if r.case.scene == ready[0].case.scene]
     good = [row(r.case, r.score(r.truth)) for r in part]
@@ -241,9 +224,7 @@ def test_calibration_is_the_only_step_to_points(suite: Permanence) -> None:
 def test_settings_that_cannot_be_asked_are_refused(
     suite: Permanence, change: dict[str, object], hint: str
 ) -> None:
-    setting = dataclasses.replace(suite.setting, **change)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=hint):
-        dataclasses.replace(suite, setting=setting)
+    check_refused(suite, change, hint)
 
 
 def test_a_clip_with_nothing_left_to_judge_is_refused(suite: Permanence) -> None:
@@ -267,10 +248,10 @@ GOLDEN: dict[str, tuple[float, float]] = {
 """Raw S and S_graded over the first two public scenes, by reference, of GOLDEN_VERSION."""
 
 
-def test_scores_are_pinned_by_the_suites_version(suite: Permanence, ready: list[Ready]) -> None:
+def test_scores_are_pinned_by_the_suites_version(suite: Permanence, scored: Scored) -> None:
     assert suite.version == GOLDEN_VERSION, "a new version needs new golden scores"
-    part = [r for r in ready if r.case.scene != ready[-1].case.scene]
+    first = set(suite.scenes(2, "public"))
     for name, golden in GOLDEN.items():
-        scored = rows(part, suite.oracle if name == "oracle" else suite.cheats()[name])
-        found = score_of(suite, scored), score_of(suite, scored, "S_graded")
+        part = [r for r in scored(name) if r.scene in first]
+        found = score_of(suite, part), score_of(suite, part, "S_graded")
         assert found == pytest.approx(golden, abs=1e-6), name

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import judged
 import numpy as np
 import pytest
 from conftest import build
+from judged import LOST, made, raw, ready_for
 
-from simbench.case import Case, Setting
+from simbench.case import Setting
 from simbench.cli import main
-from simbench.errors import UserError
 from simbench.instruments import again
 from simbench.instruments.points import Found
-from simbench.suite import CaseScore, Measures
-from simbench.video import Video
+from simbench.suite import Measures
 from simbench.worlds import families, walks
 from simbench.worlds.compile import compile_scene
 from simbench.worlds.film import render_scene
-from simbench.worlds.truth import intrinsics, poses
+from simbench.worlds.truth import poses
 from simbench.worlds.walks import WALKS, Walk
-from suites.proof import once
 from suites.revisit import Revisit
 
 SETTING = Setting(width=128, height=128, look="rich", given="cam", context=4)
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos (equal ones once), what it asks, and its true clip."""
+class Ready(judged.Ready):
+    """A case ready to be judged, and what it asks."""
 
-    case: Case
-    score: Callable[[Video], Measures]
     asked: again.Ask
-    truth: Video
 
 
 @pytest.fixture(scope="module")
@@ -53,25 +46,9 @@ def ready(suite: Revisit) -> dict[str, Ready]:
     found = {}
     for scene in suite.scenes(2, "public"):
         (case,) = suite.cases(scene)
-        found[case.tags["trial"]] = Ready(
-            case, once(suite.scorer(case)), again.ask(suite.walk(case)), suite.oracle(case)
-        )
+        one = ready_for(suite, case)
+        found[case.tags["trial"]] = Ready(case, one.score, one.truth, again.ask(suite.walk(case)))
     return found
-
-
-def row(case: Case, measures: Measures, status: str = "ok") -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, status, "", measures)
-
-
-def raw(suite: Revisit, case: Case, measures: Measures) -> float:
-    """S of one scene before calibration."""
-    return suite.aggregate([row(case, measures)])[case.scene]["S"]
-
-
-def made(suite: Revisit, one: Ready, cheat: str) -> Measures:
-    """What a cheat's video measures."""
-    return one.score(suite.cheats()[cheat](one.case))
 
 
 @pytest.mark.parametrize(
@@ -88,10 +65,7 @@ def made(suite: Revisit, one: Ready, cheat: str) -> Measures:
 def test_settings_that_cannot_be_asked_are_refused(
     suite: Revisit, change: dict[str, object], value: str, remedy: str
 ) -> None:
-    setting = dataclasses.replace(suite.setting, **change)  # type: ignore[arg-type]
-    with pytest.raises(UserError) as refused:
-        dataclasses.replace(suite, setting=setting)
-    assert value in str(refused.value) and remedy in str(refused.value) and "\n" not in str(refused.value)
+    judged.check_refused(suite, change, value, remedy)
 
 
 @pytest.mark.parametrize("asked", ["size=48", "given=v2v", "context=6"])
@@ -99,9 +73,7 @@ def test_the_command_line_says_so_and_ends_with_2(
     asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["suite=revisit", asked, "mode=plan", "cases=1"]) == 2
-    said = capsys.readouterr().err
-    assert asked in said and re.search(r"use \S+=", said) and "Traceback" not in said
+    judged.check_command_refuses("revisit", asked, capsys)
 
 
 @pytest.mark.parametrize("kind", WALKS)
@@ -147,10 +119,9 @@ def test_standing_still_and_never_returning_are_both_zero_or_less(
         assert raw(suite, one.case, made(suite, one, cheat)) <= 0.05, cheat
 
 
-@pytest.mark.parametrize("status", ["missing", "invalid", "failed", "refused"])
+@pytest.mark.parametrize("status", LOST)
 def test_what_is_lost_is_exactly_zero(suite: Revisit, ready: dict[str, Ready], status: str) -> None:
-    case = ready["back"].case
-    found = suite.aggregate([row(case, {}, status)])[case.scene]
+    found = judged.lost(suite, ready["back"].case, status)
     assert found["S"] == 0.0 and found["aj_return"] == 0.0 and found["return_px"] == again.LOST_PX
 
 
@@ -202,21 +173,11 @@ def test_only_a_way_there_and_back_passes_places_twice(suite: Revisit, ready: di
 
 
 def test_another_framing_and_noise_cost_little(suite: Revisit, ready: dict[str, Ready]) -> None:
-    one = ready["back"]
-    clean = raw(suite, one.case, one.score(one.truth))
-    for name in ("noise", "shift 2 %"):
-        video = Video(suite.nuisances(one.case)[name](one.truth.frames), suite.setting.fps)
-        assert raw(suite, one.case, one.score(video)) > clean - 0.05, name
+    judged.check_costs_little(suite, ready["back"], ("noise", "shift 2 %"))
 
 
 def test_damage_starts_at_the_truth_and_lowers_s(suite: Revisit, ready: dict[str, Ready]) -> None:
-    one = ready["back"]
-    for kind in suite.damages().values():
-        assert kind.strengths[0] == 0.0 and len(kind.strengths) == 6
-        assert np.array_equal(kind.make(one.case, 0.0).frames, one.truth.frames)
-    spoilt = suite.damages()["turn"]
-    values = [raw(suite, one.case, one.score(spoilt.make(one.case, k))) for k in (0.0, 2.0, 8.0)]
-    assert values[0] > values[1] > values[2] and values[2] < values[0] / 2
+    judged.check_damage(suite, ready["back"], "turn", (0.0, 2.0, 8.0))
 
 
 def test_a_trace_counts_landmarks(suite: Revisit, ready: dict[str, Ready]) -> None:
@@ -229,22 +190,12 @@ def test_a_trace_counts_landmarks(suite: Revisit, ready: dict[str, Ready]) -> No
 
 
 @pytest.mark.parametrize("kind", WALKS)
-def test_a_condition_carries_the_true_camera(ready: dict[str, Ready], kind: str) -> None:
-    case = ready[kind].case
-    compiled = compile_scene(case.truth.scene, SETTING.frames, SETTING.fps)
-    assert case.condition.poses is not None and case.condition.intrinsics is not None
-    np.testing.assert_array_equal(case.condition.poses, poses(compiled))
-    np.testing.assert_allclose(case.condition.intrinsics, intrinsics(compiled, 128, 128), rtol=1e-6)
-    assert kind not in case.condition.name
+def test_a_condition_carries_the_true_camera(suite: Revisit, ready: dict[str, Ready], kind: str) -> None:
+    judged.check_true_camera(suite, ready[kind].case)
 
 
 def test_more_cases_take_no_more_memory(suite: Revisit) -> None:
-    for scene in suite.scenes(2, "6"):
-        (case,) = suite.cases(scene)
-        suite.scorer(case)
-        for kept in (walks.visit, again.ask):
-            assert kept.cache_info().maxsize == 1 and kept.cache_info().currsize == 1
-        assert len(suite.finder(case).known) == 0
+    judged.check_keeps_one(suite, (walks.visit, again.ask))
 
 
 @pytest.mark.parametrize("kind", WALKS)

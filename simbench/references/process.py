@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from simbench.case import Case, Setting
-from simbench.suite import Damage, Reference
+from simbench.suite import Reference
 from simbench.video import Video
 from simbench.worlds.families import process
 from simbench.worlds.families.process import Layout
@@ -22,6 +22,9 @@ from simbench.worlds.film import render_scene
 
 Edit = Callable[["Story"], np.ndarray]
 """Story -> frames uint8 [T, H, W, 3], the given ones as they were."""
+
+Spoil = Callable[["Story", float], np.ndarray]
+"""(story, strength) -> frames, likewise."""
 
 
 @dataclass(frozen=True)
@@ -318,28 +321,12 @@ def fading(story: Story, strength: float) -> np.ndarray:
     return faint(story, 1.0 - strength)
 
 
-DAMAGES: Mapping[str, tuple[Callable[[Story, float], np.ndarray], str, tuple[float, ...]]] = {
-    "rate": (slower, "of the rate lacking", (0.0, 0.1, 0.25, 0.5, 1.0, 1.5)),
-    "offset": (offset, "of the range", (0.0, 0.01, 0.03, 0.06, 0.12, 0.25)),
-    "pause": (pause, "of the time since hiding", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)),
-    "jitter": (jitter, "of the range", (0.0, 0.01, 0.03, 0.06, 0.12, 0.25)),
-    "opacity": (fading, "lost", (0.0, 0.15, 0.3, 0.45, 0.6, 1.0)),
-    "loss": (lost, "in probability", (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+DAMAGES: Mapping[str, tuple[Spoil, str, float, float, float, float, float]] = {
+    "rate": (slower, "of the rate lacking", 0.1, 0.25, 0.5, 1.0, 1.5),
+    "offset": (offset, "of the range", 0.01, 0.03, 0.06, 0.12, 0.25),
+    "pause": (pause, "of the time since hiding", 0.1, 0.25, 0.5, 0.75, 1.0),
+    "jitter": (jitter, "of the range", 0.01, 0.03, 0.06, 0.12, 0.25),
+    "opacity": (fading, "lost", 0.15, 0.3, 0.45, 0.6, 1.0),
+    "loss": (lost, "in probability", 0.2, 0.4, 0.6, 0.8, 1.0),
 }
-
-
-def damages(setting: Setting, context: int) -> dict[str, Damage]:
-    """All damage by name, as a suite hands it to the proofs."""
-
-    def made(spoil: Callable[[Story, float], np.ndarray], unit: str, strengths: tuple[float, ...]) -> Damage:
-        """One kind of damage of this setting."""
-
-        def make(case: Case, strength: float) -> Video:
-            """The spoilt clip of a case; no strength is the truth byte for byte."""
-            story = story_of(case, setting, context)
-            clean = strength == 0.0
-            return Video(truth(story.layout, setting) if clean else spoil(story, strength), setting.fps)
-
-        return Damage(make, unit, strengths)
-
-    return {name: made(*parts) for name, parts in DAMAGES.items()}
+"""Kinds of damage: what is done, its unit, and five strengths above none."""
