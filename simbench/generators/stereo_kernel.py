@@ -155,6 +155,19 @@ def votes(inverse, place, planes, tried, voters, tolerance, radius):
 
 
 @jit
+def agreeing(inverse, place, plane, asked, middle, tolerance, radius):
+    """Pixels bool [P] that are `asked` (bool [P]), within `radius` px of the pixel `middle`, and whose
+    `inverse` depth [P] is less than `tolerance` off the `plane` (w, p, q) at their `place` [P, 2]."""
+    out = np.zeros(len(inverse), np.bool_)
+    for i in range(len(inverse)):
+        if asked[i]:
+            x, y = place[i, 0], place[i, 1]
+            if abs(x - place[middle, 0]) < radius and abs(y - place[middle, 1]) < radius:
+                out[i] = abs(inverse[i] - (plane[0] + plane[1] * x + plane[2] * y)) < tolerance
+    return out
+
+
+@jit
 def labels(cost, ease, jump, rounds):
     """Labels int64 [H, W] of least `cost` [H, W, L] plus `jump` times `ease` wherever two neighbours differ.
 

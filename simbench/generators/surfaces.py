@@ -142,7 +142,7 @@ def _propose(
     x, y = grid(height, width)
     place = np.stack([x, y], -1).reshape(-1, 2)
     terms = np.concatenate([np.ones((len(place), 1)), place], axis=1)
-    w = local[..., 0].ravel()
+    w = np.ascontiguousarray(local[..., 0]).ravel()
     slope = local[..., 1:].reshape(-1, 2)
     planes = np.concatenate([(w - (slope * place).sum(1))[:, None], slope], axis=1)
     left = free.ravel().copy()
@@ -155,20 +155,20 @@ def _propose(
         voters = inside[:: max(1, len(inside) // 1500)]
         fits = kernel.votes(w, place, planes, tried, voters, tolerance, radius)
         seed = tried[fits.argmax()]
-        near = left & (np.abs(place - place[seed]) < radius).all(-1)
         plane = planes[seed]
         for _ in range(4):
-            use = near & (np.abs(w - terms @ plane) < tolerance)
+            use = kernel.agreeing(w, place, plane, left, seed, tolerance, radius)
             if use.sum() >= 8:
                 plane = np.linalg.lstsq(terms[use], w[use], rcond=None)[0]
-        use = near & (np.abs(w - terms @ plane) < 1.5 * tolerance)
+        use = kernel.agreeing(w, place, plane, left, seed, 1.5 * tolerance, radius)
         left &= ~use
         left[seed] = False
         if use.sum() < least:
             misses += 1
             continue
         found.append(np.concatenate([plane, np.zeros(3)]))
-        areas.append(_grown(_opened((np.abs(w - terms @ plane) < tolerance) & free.ravel(), free.shape)))
+        everywhere = kernel.agreeing(w, place, plane, free.ravel(), seed, tolerance, np.inf)
+        areas.append(_grown(_opened(everywhere, free.shape)))
     surfaces = np.array(found).reshape(-1, 6)
     return Patches(surfaces, np.array(areas, dtype=bool).reshape(-1, height, width))
 
