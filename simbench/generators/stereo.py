@@ -121,7 +121,7 @@ def nearest(views: Views) -> float:
     """Inverse depth beyond which nothing lies: from a sweep at half size, 2 px of parallax a level."""
     import cv2
 
-    from simbench.generators import stereo_kernel as kernel
+    from simbench.generators import stereo_costs
 
     height, width = views.key.shape[:2]
     half = (width // 2, height // 2)
@@ -133,7 +133,7 @@ def nearest(views: Views) -> float:
     top = SPAN * max(height, width) / views.parallax[0]
     levels = np.linspace(0.0, top, int(SPAN * max(height, width) / 2) + 1)
     open_ = np.zeros((len(turns), 1, 1))
-    cost = kernel.level_costs(np.array(small[1:]), small[0], turns, shifts, open_, levels, CAP, SHARE)
+    cost = stereo_costs.level_costs(np.array(small[1:]), small[0], turns, shifts, open_, levels, CAP, SHARE)
     cost = np.stack([cv2.blur(np.ascontiguousarray(cost[..., n]), (5, 5)) for n in range(len(levels))], -1)
     best = cost.argmin(-1)
     apart = np.abs(np.arange(len(levels)) - best[..., None]) > 2
@@ -148,6 +148,7 @@ def sweep(views: Views) -> tuple[np.ndarray, float]:
     """(Local planes float64 [H, W, 3]: inverse depth and its slope per px right and down, step of a
     level).
     """
+    from simbench.generators import stereo_costs
     from simbench.generators import stereo_kernel as kernel
 
     top = nearest(views)
@@ -155,7 +156,7 @@ def sweep(views: Views) -> tuple[np.ndarray, float]:
     levels = np.linspace(0.0, top, count)
     step = float(levels[1])
     rest = (views.images, views.key, views.turns, views.shifts, views.unhidden())
-    cost = kernel.level_costs(*rest, levels, CAP, SHARE)
+    cost = stereo_costs.level_costs(*rest, levels, CAP, SHARE)
     total = kernel.aggregate(cost, kernel.edges(views.key, 12.0, 0.05), 1.0, 12.0)
     best = total.argmin(-1)
     middle = np.clip(best, 1, count - 2)

@@ -21,12 +21,6 @@ REACH = 8
 LOCAL = 5.0
 """What a pixel pays to keep its own depth instead of a surface's."""
 NEVER = 40.0
-FIT = 0.7
-SEEN = 0.5
-"""Share of the views in which it is not hidden that a pixel is judged by."""
-CLEARLY = 0.1
-"""By how much a pixel must fit better for its surface to bend."""
-LAST = 10.0
 SIMPLER = 30.0
 """What a surface must save, in all, to be kept beside others."""
 WIDE = 0.015
@@ -66,19 +60,19 @@ def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 def evaluate(surfaces: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Inverse depth [H, W] where pixel (y, x) lies on surface `owner` [H, W]."""
-    x, y = grid(*owner.shape)
-    s = surfaces[owner]
-    flat = s[..., 0] + s[..., 1] * x + s[..., 2] * y
-    return flat + s[..., 3] * x * x + s[..., 4] * x * y + s[..., 5] * y * y
+    from simbench.generators import stereo_costs
+
+    return np.asarray(stereo_costs.heights(surfaces, owner))
 
 
 def fitted(views: Views, local: np.ndarray, step: float) -> np.ndarray:
     """Inverse depth [H, W] from `local` planes [H, W, 3] of the sweep whose levels lie `step` apart."""
+    from simbench.generators import stereo_costs as costs
     from simbench.generators import stereo_kernel as kernel
 
     rest = (views.images, views.key, views.turns, views.shifts, views.unhidden())
     ease = kernel.edges(views.key, 12.0, 0.15)
-    alone = kernel.map_costs(*rest, local[..., 0], CAP, SHARE)
+    alone = costs.map_costs(*rest, local[..., 0], np.ones(views.key.shape[:2], bool), CAP, SHARE)
     sure = _textured(views.key) & (_box(alone, 3) < 8.0) & (alone >= 0)
     top = 1.1 * float(local[..., 0].max())
     chance = np.random.default_rng(0)
@@ -92,7 +86,7 @@ def fitted(views: Views, local: np.ndarray, step: float) -> np.ndarray:
         if turn > 0:
             rest = (*rest[:4], views.buffers(depth))
             share = SEEN
-        cost = kernel.surface_costs(*rest, patches.surfaces, patches.allowed, CAP, share, NEVER)
+        cost = costs.surface_costs(*rest, patches.surfaces, patches.allowed, CAP, share, NEVER)
         alone_too = own + (LAST if turn == ROUNDS - 1 else 0.0)
         cost = np.concatenate([_box(cost, 3), alone_too[..., None].astype(np.float32)], axis=-1)
         owner = kernel.labels(cost, ease, JUMP, 3)
@@ -148,7 +142,7 @@ def _propose(
     x, y = grid(height, width)
     place = np.stack([x, y], -1).reshape(-1, 2)
     terms = np.concatenate([np.ones((len(place), 1)), place], axis=1)
-    w = local[..., 0].ravel()
+    w = np.ascontiguousarray(local[..., 0]).ravel()
     slope = local[..., 1:].reshape(-1, 2)
     planes = np.concatenate([(w - (slope * place).sum(1))[:, None], slope], axis=1)
     left = free.ravel().copy()
@@ -161,20 +155,20 @@ def _propose(
         voters = inside[:: max(1, len(inside) // 1500)]
         fits = kernel.votes(w, place, planes, tried, voters, tolerance, radius)
         seed = tried[fits.argmax()]
-        near = left & (np.abs(place - place[seed]) < radius).all(-1)
         plane = planes[seed]
         for _ in range(4):
-            use = near & (np.abs(w - terms @ plane) < tolerance)
+            use = kernel.agreeing(w, place, plane, left, seed, tolerance, radius)
             if use.sum() >= 8:
                 plane = np.linalg.lstsq(terms[use], w[use], rcond=None)[0]
-        use = near & (np.abs(w - terms @ plane) < 1.5 * tolerance)
+        use = kernel.agreeing(w, place, plane, left, seed, 1.5 * tolerance, radius)
         left &= ~use
         left[seed] = False
         if use.sum() < least:
             misses += 1
             continue
         found.append(np.concatenate([plane, np.zeros(3)]))
-        areas.append(_grown(_opened((np.abs(w - terms @ plane) < tolerance) & free.ravel(), free.shape)))
+        everywhere = kernel.agreeing(w, place, plane, free.ravel(), seed, tolerance, np.inf)
+        areas.append(_grown(_opened(everywhere, free.shape)))
     surfaces = np.array(found).reshape(-1, 6)
     return Patches(surfaces, np.array(areas, dtype=bool).reshape(-1, height, width))
 
@@ -212,7 +206,7 @@ def _polish(rest: tuple, owner: np.ndarray, surfaces: np.ndarray, bend: bool) ->
     """Surfaces [L, 6] fitted to the colours of the pixels they own; kept as they were where that is no
     better.
     """
-    from simbench.generators import stereo_kernel as kernel
+    from simbench.generators import stereo_costs as costs
 
     count, own = len(surfaces), np.maximum(owner, 0)
     area, mean, size = _moments(owner, count)
@@ -222,18 +216,22 @@ def _polish(rest: tuple, owner: np.ndarray, surfaces: np.ndarray, bend: bool) ->
     fitted = np.where(fits[own] & (owner >= 0), owner, -1)
     best, now = surfaces.copy(), surfaces.copy()
     limit, cost = np.full(count, CAP), np.full(count, np.inf)
-    for turn in range(9 if bend else 6):
+    kept = np.zeros(owner.shape, np.float32)
+    turns = 9 if bend else 6
+    for turn in range(turns):
         depth = evaluate(now, own)
-        gaps = kernel.map_costs(*rest, depth, CAP, FIT)
+        gaps = costs.map_costs(*rest, depth, fitted >= 0, CAP, FIT)
         if turn in (0, 2, 4, 7):
-            limit = _limits(gaps, fitted, count)
-            kept = kernel.map_costs(*rest, evaluate(best, own), CAP, FIT)
-            cost = _sums(np.minimum(kept, limit[own]), owner, count)
+            limit = np.clip(4 * costs.medians(gaps, fitted, count, CAP) + 2, 4.0, CAP)
+            cost = _sums(np.minimum(gaps if turn == 0 else kept, limit[own]), owner, count)
         errors = _sums(np.minimum(gaps, limit[own]), owner, count)
         margin = CLEARLY if bend and turn > 3 else 0.0
         better = errors < cost - margin * area - 1e-9
         best[better], cost = now[better], np.minimum(errors, cost)
-        left, right = kernel.normal_equations(*rest, depth, fitted, limit, mean + middle, size)
+        kept = np.where(better[own], gaps, kept) if turn > 0 else gaps
+        if turn == turns - 1:
+            break
+        left, right = costs.normal_equations(*rest, depth, fitted, limit, mean + middle, size)
         change = _step(left, right, 6 if bend and turn >= 3 else 3)
         change[~fits] = 0.0
         change[~small, 3:] = 0.0
@@ -262,14 +260,6 @@ def _step(left: np.ndarray, right: np.ndarray, terms: int) -> np.ndarray:
     change = np.zeros((len(left), 6))
     change[:, :terms] = -np.linalg.solve(system, right[:, :terms, None])[..., 0]
     return change
-
-
-def _limits(gaps: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
-    """Difference [L] beyond which a pixel no longer pulls at its surface: a few times what is usual on it."""
-    usual = np.full(count, CAP)
-    for n in np.unique(owner[owner >= 0]):
-        usual[n] = np.median(gaps[owner == n])
-    return np.clip(4 * usual + 2, 4.0, CAP)
 
 
 def _shifted(change: np.ndarray, centre: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -307,13 +297,13 @@ def _merged(
     """What is left when a surface does another's work (small ones first), and the pixels not yet
     explained.
     """
-    from simbench.generators import stereo_kernel as kernel
+    from simbench.generators import stereo_costs as costs
 
     count = len(surfaces)
     area = _sums(np.ones(owner.shape), owner, count)
     zones = np.stack([_grown(owner == n) for n in range(count)])
     tried = zones | (area > WIDE * owner.size)[:, None, None]
-    everywhere = kernel.surface_costs(*rest, surfaces, tried, CAP, FIT, NEVER)
+    everywhere = costs.surface_costs(*rest, surfaces, tried, CAP, FIT, NEVER)
     table = np.stack([_sums(everywhere[..., n], owner, count) for n in range(count)])
     border = _borders(owner, ease, count)
     alive = area >= LEAST

@@ -85,11 +85,13 @@ def _separate(
 def _matches(open_: list[_Open], blobs: list[np.ndarray]) -> dict[int, int]:
     """Which blob each open chain goes on with: the nearest pairs first."""
     pairs = []
+    centres = [_centre(blob) for blob in blobs] if open_ else []
     for i, chain in enumerate(open_):
         last = chain.links[-1][1]
-        for j, blob in enumerate(blobs):
-            gap = float(np.hypot(*(_centre(last) + chain.velocity - _centre(blob))))
-            if gap < 0.6 * np.sqrt(last.sum()) + 1.0:
+        ahead, reach = _centre(last) + chain.velocity, 0.6 * np.sqrt(last.sum()) + 1.0
+        for j, centre in enumerate(centres):
+            gap = float(np.hypot(*(ahead - centre)))
+            if gap < reach:
                 pairs.append((gap, i, j))
     found: dict[int, int] = {}
     for _, i, j in sorted(pairs):
