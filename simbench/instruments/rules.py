@@ -20,9 +20,9 @@ def same(read: np.ndarray, states: np.ndarray) -> np.ndarray:
 
 
 def sides(read: np.ndarray, own: np.ndarray, other: np.ndarray, frames: np.ndarray) -> Sums:
-    """Of `frames` [J], in which the two futures differ: how many show all of the `own` state, and how
-    many all of the `other`; and of the cells [T, N] that differ there: how many are as in either. Whatever does not
-    depend on which future was asked for has as much of one as of the other over both cases."""
+    """Of `frames` [J], in which the two futures differ: how many show all of the `own` state, and how many
+    all of the `other`; and of the cells [T, N] that differ there: how many are as in either. Whatever does
+    not depend on which future was asked for has as much of one as of the other over both cases."""
     differ = own[frames] != other[frames]
     seen = read[frames]
     return {

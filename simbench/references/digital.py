@@ -21,7 +21,7 @@ from simbench.worlds.games import Game, State
 
 @dataclass(frozen=True)
 class Play:
-    """One case of a game: its seed, both sequences of actions, the first judged frame, the setting."""
+    """A case: the game and its seed, both sequences of actions, the first judged frame, the setting."""
 
     name: str
     seed: int

@@ -62,5 +62,5 @@ def search(
 
 
 def filled(actions: Sequence[str], frames: int, idle: str) -> Actions:
-    """`frames` actions: those given, then nothing, and nothing in the last frame, whose action never shows."""
+    """`frames` actions: those given, then nothing; nothing in the last frame, whose action never shows."""
     return tuple([*actions, *[idle] * frames][: frames - 1]) + (idle,)

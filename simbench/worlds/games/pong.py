@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simbench.case import Condition, Setting
+from simbench.worlds import games
 from simbench.worlds.games import _pairs, _tiles
 from simbench.worlds.games._seen import theme_of, themes_told
 
@@ -75,23 +76,31 @@ class Pong:
     def start(self, seed: int, difficulty: float) -> Table:
         """A ball on any way that meets the paddle in time; the paddle is farther off with difficulty."""
         rng = random.Random(f"pong:{seed}")
-        ball = (rng.randrange(ROWS), rng.choice((3, 4, 5)))
-        way = (rng.choice((-1, 1)), rng.choice((-1, 1)) if ball[1] > 4 else 1)
-        far = rng.choice((0, 1)) + round(difficulty)
-        meets = _meeting(ball, way)
-        paddle = min(max(meets + rng.choice((-1, 1)) * far, 0), ROWS - 2)
-        return Table(ball, way, paddle, 0, theme_of(seed))
+        right, column = rng.choice(((-1, 6), (-1, 7), (1, 5), (1, 6)))
+        rows = list(range(ROWS))
+        rng.shuffle(rows)
+        way = (rng.choice((-1, 1)), right)
+        # In the corner rows only one half of the paddle can meet the ball.
+        row = next(row for row in rows if 0 < _meeting((row, column), way)[0] < ROWS - 1)
+        far = 1 + round(difficulty) + rng.choice((0, 1))
+        paddle = _meeting((row, column), way)[0] + rng.choice((-far, far - 1))
+        return Table((row, column), way, min(max(paddle, 0), ROWS - 2), 0, theme_of(seed))
 
     def pair(
         self, start: Table, seed: int, frames: int, context: int, difficulty: float
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Both sequences return the ball in time, from different halves of the paddle."""
 
+        row, when = _meeting(start.ball, start.way)
+
         def draft(rng: random.Random) -> tuple[tuple[str, ...], tuple[str, ...]]:
-            """Random walks of the paddle."""
-            shared = rng.choices(self.actions, k=context - 1)
-            rest = [rng.choices(self.actions, (2, 1, 1), k=frames) for _ in range(2)]
-            return tuple(_pairs.filled(shared + part, frames, "wait") for part in rest)  # type: ignore[return-value]
+            """The paddle walks to the ball, by its upper half or its lower one, and then anywhere."""
+            shared = rng.choices(self.actions, (3, 1, 1), k=context - 1)
+            paddle = games.reached(self, start, shared).paddle
+            rest = [_towards(rng, row - half - paddle, when - context + 1) for half in rng.sample((0, 1), 2)]
+            ends = [rng.choices(self.actions, k=frames) for _ in rest]
+            made = [_pairs.filled([*shared, *a, *b], frames, "wait") for a, b in zip(rest, ends, strict=True)]
+            return made[0], made[1]
 
         return _pairs.search(self, start, random.Random(f"pong:{seed}:pair"), frames, context, draft)
 
@@ -187,16 +196,24 @@ def _step(state: Table, action: str, solid: bool) -> Table:
     return replace(state, ball=SERVE, way=(1, -1), paddle=paddle, points=0)
 
 
-def _meeting(ball: tuple[int, int], way: tuple[int, int]) -> int:
-    """The row in which a ball first comes to the paddle's column."""
+def _meeting(ball: tuple[int, int], way: tuple[int, int]) -> tuple[int, int]:
+    """The row in which a ball first comes to the paddle's column, and after how many steps."""
     state = Table(ball, way, 0, 0, "")
-    for _ in range(3 * COLUMNS):
+    for count in range(1, 3 * COLUMNS):
         after = _step(state, "wait", solid=False)
-        if after.ball == SERVE and state.ball[1] == 1:
-            down = state.way[0]
-            return state.ball[0] + (down if 0 <= state.ball[0] + down < ROWS else -down)
+        if state.ball[1] == 1 and after.ball == SERVE:
+            row, down = state.ball[0], state.way[0]
+            return row + (down if 0 <= row + down < ROWS else -down), count
         state = after
-    return 0
+    raise AssertionError("a ball that never comes to the paddle")
+
+
+def _towards(rng: random.Random, rows: int, steps: int) -> list[str]:
+    """`steps` actions that move the paddle down by `rows`, or as far as they go."""
+    moves = ["down" if rows > 0 else "up"] * min(abs(rows), max(steps, 0))
+    moves += ["wait"] * (max(steps, 0) - len(moves))
+    rng.shuffle(moves)
+    return moves
 
 
 GAME = Pong()
