@@ -59,7 +59,7 @@ class Game(Protocol):
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Two sequences of `frames` actions with equal first `context` - 1, so that the given frames are the
         same and show all that the rest depends on. By `_pairs.latest` each of them has run into every rule
-        of `BREAKS`, for good (`_pairs.decisive`). UserError where the clip is too short for that, with the
+        of `BREAKS`, for good, and is not what doing nothing or the opposite gives (`_pairs.decisive`). UserError where the clip is too short for that, with the
         length to use.
         """
         ...
@@ -110,13 +110,23 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Game:
-    """The game of one name. UserError for an unknown one."""
+    """The game of one name, or the `GAME` of a module elsewhere (`examples.gym_world`). UserError for an
+    unknown one."""
     known = names()
-    if name not in known:
-        close = get_close_matches(name, known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
-        raise UserError(f"world={name} is unknown; {hint}")
-    return cast("Game", importlib.import_module(f"{__name__}.{name}").GAME)
+    if name in known:
+        return cast("Game", importlib.import_module(f"{__name__}.{name}").GAME)
+    close = get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
+    problem = f"world={name} is unknown; {hint}"
+    if "." not in name:
+        raise UserError(problem)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{problem}, or a module that can be imported ({error})") from error
+    if not hasattr(module, "GAME"):
+        raise UserError(f"world={name} has no GAME; give the module one (simbench/worlds/games/__init__.py)")
+    return cast("Game", module.GAME)
 
 
 def roll(game: Game, start: State, actions: Sequence[str], rule: str = "") -> list[State]:

@@ -37,6 +37,9 @@ THEMES: Mapping[str, Mapping[str, str]] = {
 
 TEST = ("mint",)
 
+BAR_TILES = ("bar", "point", "earth held", "stone held")
+"""What only the top row shows, and all that it shows."""
+
 PICTURES: Mapping[str, str] = {
     "ground": "........ ........ ........ ........ ........ ........ ........ ........",
     "wall": "%%%#%%%# %%%#%%%# %%%#%%%# ######## %#%%%#%% %#%%%#%% %#%%%#%% ########",
@@ -49,11 +52,11 @@ PICTURES: Mapping[str, str] = {
     "paddle's upper half": "..PPPP.. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP.",
     "paddle's lower half": ".pppppp. .pppppp. .pppppp. .pppppp. .pppppp. .pppppp. .pppppp. ..pppp..",
     "bar": "kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk",
-    "point": "kkkkkkkk kkkiikkk kkiiiikk kiiiiiik kiiiiiik kkiiiikk kkkiikkk kkkkkkkk",
+    "point": "kkkkkkkk kkiiiikk kiiiiiik kiiiiiik kiiiiiik kiiiiiik kkiiiikk kkkkkkkk",
     "sky": "yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy",
     "earth": "EEEEEEEE EEeEEEeE eeeeeeee eeeeEeee eeeeeeee eEeeeeee eeeeeeEe eeeeeeee",
     "stone": "TttttTtt tttttTtt ttttTttt TTTTTTTT ttTttttt tTtttttt tTttttTt TTTTTTTT",
-    "bedrock": "dddddddd ddTddddd dddddddd dddddTdd dddddddd dTdddddd ddddddTd dddddddd",
+    "bedrock": "ddTTddTT ddTTddTT TTddTTdd TTddTTdd ddTTddTT ddTTddTT TTddTTdd TTddTTdd",
     "left": "yyyaaayy yyaaaaay aaaAaaay aaaaaaay yyaaaaAA yyyaaaAA yyaaaaay yyaayaay",
     "right": "yyaaayyy yaaaaayy yaaaAaaa yaaaaaaa AAaaaayy AAaaayyy yaaaaayy yaayaayy",
     "earth held": "kkkkkkkk kEEEEEEk kEeEEeEk keeeeeek keeeeeek keeEeeek keeeeeek kkkkkkkk",
