@@ -34,17 +34,32 @@ State = Any
 
 
 class Game(Protocol):
-    """One game.
+    """One game. Neither its words nor its rules may use a word of an outcome (stay, hidden, ...)."""
 
-    `actions`, the first one is to do nothing; `words` say for each what it does, `opposite` what undoes
-    it; `rules` in plain English for the prompt. Neither may use a word of an outcome (stay, hidden, ...).
-    """
+    @property
+    def name(self) -> str:
+        """What its file is called."""
+        ...
 
-    name: str
-    actions: tuple[str, ...]
-    words: Mapping[str, str]
-    opposite: Mapping[str, str]
-    rules: str
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """In plain words; the first one is to do nothing."""
+        ...
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What each action does."""
+        ...
+
+    @property
+    def opposite(self) -> Mapping[str, str]:
+        """What undoes each action."""
+        ...
+
+    @property
+    def rules(self) -> str:
+        """The rules in plain English, for the prompt."""
+        ...
 
     def describe(self, start: State) -> str:
         """What is seen in the first frame, the colours' name included, for the prompt."""
@@ -59,8 +74,8 @@ class Game(Protocol):
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Two sequences of `frames` actions with equal first `context` - 1, so that the given frames are the
         same and show all that the rest depends on. By `_pairs.latest` each of them has run into every rule
-        of `BREAKS`, for good, and is not what doing nothing or the opposite gives (`_pairs.decisive`). UserError where the clip is too short for that, with the
-        length to use.
+        of `BREAKS`, for good, and is not what doing nothing or the opposite gives (`_pairs.decisive`).
+        UserError where the clip is too short for that, with the length to use.
         """
         ...
 

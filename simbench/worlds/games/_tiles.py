@@ -174,7 +174,7 @@ def _misfit(distances: np.ndarray) -> np.ndarray:
 
 def _toned(known: Book, boards: np.ndarray) -> np.ndarray:
     """Boards with the brightness of their tiles: per channel a curve of second degree and a ramp across."""
-    out = boards
+    out: np.ndarray = boards
     ramp = np.linspace(-1.0, 1.0, CELLS, dtype=np.float32)[None, :].repeat(CELLS, axis=0)
     for _ in range(ROUNDS):
         near = _distances(known, out)
