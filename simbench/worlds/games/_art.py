@@ -56,7 +56,7 @@ PICTURES: Mapping[str, str] = {
     "sky": "yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy",
     "earth": "EEEEEEEE EEeEEEeE eeeeeeee eeeeEeee eeeeeeee eEeeeeee eeeeeeEe eeeeeeee",
     "stone": "TttttTtt tttttTtt ttttTttt TTTTTTTT ttTttttt tTtttttt tTttttTt TTTTTTTT",
-    "bedrock": "ddTTddTT ddTTddTT TTddTTdd TTddTTdd ddTTddTT ddTTddTT TTddTTdd TTddTTdd",
+    "bedrock": "dddddddd dddddddd TTTTTTTT TTTTTTTT TTTTTTTT dddddddd dddddddd dddddddd",
     "left": "yyyaaayy yyaaaaay aaaAaaay aaaaaaay yyaaaaAA yyyaaaAA yyaaaaay yyaayaay",
     "right": "yyaaayyy yaaaaayy yaaaAaaa yaaaaaaa AAaaaayy AAaaayyy yaaaaayy yaayaayy",
     "earth held": "kkkkkkkk kEEEEEEk kEeEEeEk keeeeeek keeeeeek keeEeeek keeeeeek kkkkkkkk",

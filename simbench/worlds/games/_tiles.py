@@ -21,14 +21,17 @@ INNER = slice(1, 7)
 """Of a cell's 8 pixels those that its neighbours do not bleed into."""
 SOFT = 0.7
 """Deviation of the blur, in 1/8 of a tile, that frames and pictures are compared under."""
-FAR = 34.0
+FAR = 40.0
 """Grey levels (root mean square) that the best tile may be off, and ..."""
-CLEAR = 0.62
+CLEAR = 0.7
 """... the share of the distance to the second best."""
 FITS = 3.0
 """Grey levels, mean over cells, below which a frame is read as it came."""
 HOPELESS = 45.0
 """The same, above which no shift is sought."""
+LOST = 16.0
+"""The same, above which the whole frame is unread."""
+EXPONENTS = (1.0, 0.6, 0.75, 1.3)
 RIDGE = 40.0
 ROUNDS = 3
 UNREAD = -1
@@ -113,7 +116,7 @@ def _canonical(frames: np.ndarray) -> np.ndarray:
     y, x = (height - side) // 2, (width - side) // 2
     out = np.empty((len(frames), CELLS, CELLS, 3), np.float32)
     for t, frame in enumerate(frames):
-        board = np.ascontiguousarray(frame[y : y + side, x : x + side]).astype(np.float32)
+        board: np.ndarray = np.ascontiguousarray(frame[y : y + side, x : x + side]).astype(np.float32)
         if side != CELLS:
             how = cv2.INTER_AREA if side > CELLS else cv2.INTER_LINEAR
             board = cv2.resize(board, (CELLS, CELLS), interpolation=how)
@@ -147,24 +150,33 @@ def _moved(board: np.ndarray, x: float, y: float, zoom: float) -> np.ndarray:
 
 
 def _placed(known: Book, boards: np.ndarray) -> np.ndarray:
-    """Every board moved to where the tiles fit it best: shifts to 2 pixels of 64, growth to 4 %."""
+    """Every board moved to where the tiles fit it best: shifts to 3 pixels of 64, growth to 6 %."""
     out = boards.copy()
-    fit = _misfit(_distances(known, out))
-    for step in (1.0, 0.5):
-        for _ in range(2 if step == 1.0 else 1):
-            start = out.copy()
-            for x, y, zoom in _moves(step):
-                tried = np.stack([_moved(board, x, y, zoom) for board in start])
-                found = _misfit(_distances(known, tried))
-                # What is hardly better is not: interpolation alone smooths noise away.
-                better = found < 0.97 * fit - 0.05
-                out[better], fit[better] = tried[better], found[better]
+    fit = _unfit(_distances(known, out))
+    place = np.tile([0.0, 0.0, 1.0], (len(boards), 1))
+    for step in (1.0, 1.0, 0.5, 0.5):
+        # Always from the board as it came: moved twice it would be blurred twice.
+        start = place.copy()
+        for move in _moves(step):
+            there = start + move
+            tried = np.stack([_moved(board, *at) for board, at in zip(boards, there, strict=True)])
+            found = _unfit(_distances(known, tried))
+            # What is hardly better is not: interpolation alone smooths noise away.
+            better = found < 0.97 * fit - 0.05
+            out[better], fit[better], place[better] = tried[better], found[better], there[better]
     return out
 
 
-def _moves(step: float) -> list[tuple[float, float, float]]:
-    shifts = [(x * step, y * step, 1.0) for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1))]
-    return [*shifts, (0.0, 0.0, 1.0 + 0.03 * step), (0.0, 0.0, 1.0 - 0.03 * step)]
+def _moves(step: float) -> list[np.ndarray]:
+    ways = (
+        (-1.0, 0.0, 0.0),
+        (1.0, 0.0, 0.0),
+        (0.0, -1.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (0.0, 0.0, 0.03),
+        (0.0, 0.0, -0.03),
+    )
+    return [step * np.array(way) for way in ways]
 
 
 def _misfit(distances: np.ndarray) -> np.ndarray:
@@ -172,9 +184,15 @@ def _misfit(distances: np.ndarray) -> np.ndarray:
     return np.minimum(distances.min(axis=2), 2.0 * FAR).mean(axis=1)
 
 
+def _unfit(distances: np.ndarray) -> np.ndarray:
+    """The same as the root of a mean square [T], in which a few squares off count beside many flat ones."""
+    return np.sqrt((np.minimum(distances.min(axis=2), 2.0 * FAR) ** 2).mean(axis=1))
+
+
 def _toned(known: Book, boards: np.ndarray) -> np.ndarray:
     """Boards with the brightness of their tiles: per channel a curve of second degree and a ramp across."""
-    out: np.ndarray = boards
+    boards = _curved(known, boards)
+    out = boards
     ramp = np.linspace(-1.0, 1.0, CELLS, dtype=np.float32)[None, :].repeat(CELLS, axis=0)
     for _ in range(ROUNDS):
         near = _distances(known, out)
@@ -184,6 +202,13 @@ def _toned(known: Book, boards: np.ndarray) -> np.ndarray:
         used = trust.reshape(-1, SIDE, SIDE).repeat(SIDE, 1).repeat(SIDE, 2)
         out = np.stack([_fitted(b, w, u, ramp) for b, w, u in zip(boards, wanted, used, strict=True)])
     return out
+
+
+def _curved(known: Book, boards: np.ndarray) -> np.ndarray:
+    """Each board through that of a few exponents which brings it nearest to tiles: where the fit begins."""
+    tried = np.stack([255.0 * (np.maximum(boards, 0.0) / 255.0) ** power for power in EXPONENTS])
+    found = np.stack([_misfit(_distances(known, part)) for part in tried])
+    return tried[found.argmin(axis=0), np.arange(len(boards))]
 
 
 def _fitted(board: np.ndarray, wanted: np.ndarray, used: np.ndarray, ramp: np.ndarray) -> np.ndarray:
@@ -222,4 +247,5 @@ def read(frames: np.ndarray, theme: str, tiles: Sequence[str], setting: Setting)
             near[loose[some]] = _distances(known, _toned(known, _placed(known, toned[some])))
     order = np.sort(near, axis=2)
     sure = (order[:, :, 0] < FAR) & (order[:, :, 0] < CLEAR * order[:, :, 1])
+    sure &= (_misfit(near) < LOST)[:, None]
     return np.where(sure, near.argmin(axis=2), UNREAD).astype(np.int64)[back.ravel()]
