@@ -26,9 +26,9 @@ FAR = 40.0
 CLEAR = 0.7
 """... the share of the distance to the second best."""
 FITS = 3.0
-"""Grey levels, mean over cells, below which a frame is read as it came."""
+"""Grey levels, root mean square over cells, below which a frame is read as it came."""
 HOPELESS = 45.0
-"""The same, above which no shift is sought."""
+"""Grey levels, mean over cells, above which no shift is sought."""
 LOST = 16.0
 """The same, above which the whole frame is unread."""
 EXPONENTS = (1.0, 0.6, 0.75, 1.3)
@@ -238,7 +238,7 @@ def read(frames: np.ndarray, theme: str, tiles: Sequence[str], setting: Setting)
     boards = _canonical(found.reshape(-1, *frames.shape[1:]))
     near = _distances(known, boards)
     # What fits as it came needs no curve and no shift, and these take most of the time.
-    loose = np.flatnonzero(_misfit(near) > FITS)
+    loose = np.flatnonzero(_unfit(near) > FITS)
     if len(loose):
         toned = _toned(known, boards[loose])
         near[loose] = _distances(known, toned)
