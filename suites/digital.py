@@ -34,8 +34,8 @@ TRIALS = ("first", "second")
 
 @dataclass(frozen=True)
 class Digital:
-    """The suite. `world`: one game, or any: all of them in turn. `oracle_raw` maps a setting's name to the
-    oracle's raw measures, pinned by calibration."""
+    """The suite. `world`: one game, a module with a GAME, or any: all on disk in turn. `oracle_raw` maps
+    a setting's name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=64, height=64, given="act")
     world: str = ANY
@@ -228,8 +228,8 @@ def measure(play: references.Play, futures: tuple[np.ndarray, np.ndarray], frame
     context = play.setting.context
     read = play.read(frames)
     judged = np.arange(play.decided, len(frames))
-    out = rules.sides(read, own, other, judged)
     first = own[context - 1]
+    out = rules.sides(read, own, other, judged, first)
     middle = (context + len(frames)) // 2
     for word, part in (("near", slice(context, middle)), ("far", slice(middle, None))):
         counts = rules.active(read[part], own[part], first)

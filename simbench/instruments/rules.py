@@ -19,17 +19,21 @@ def same(read: np.ndarray, states: np.ndarray) -> np.ndarray:
     return (read == states).all(axis=1)
 
 
-def sides(read: np.ndarray, own: np.ndarray, other: np.ndarray, frames: np.ndarray) -> Sums:
+def sides(
+    read: np.ndarray, own: np.ndarray, other: np.ndarray, frames: np.ndarray, first: np.ndarray
+) -> Sums:
     """Of `frames` [J], in which the two futures differ: how many show all of the `own` state, and how many
-    all of the `other`; and of the cells [T, N] that differ there: how many are as in either. Whatever does
-    not depend on which future was asked for has as much of one as of the other over both cases."""
-    differ = own[frames] != other[frames]
-    seen = read[frames]
+    all of the `other`; and of the cells [T, N] that differ there: how many are as in either. What is in both
+    as in `first` [N] may be unreadable, but not another. Whatever does not depend on which future was asked
+    for has as much of one as of the other over both cases."""
+    seen, mine, theirs = read[frames], own[frames], other[frames]
+    differ = mine != theirs
+    spared = (mine == first) & (theirs == first) & (seen == UNREAD)
     return {
-        "own": float(same(seen, own[frames]).sum()),
-        "other": float(same(seen, other[frames]).sum()),
-        "own_cells": float((differ & (seen == own[frames])).sum()),
-        "other_cells": float((differ & (seen == other[frames])).sum()),
+        "own": float(((seen == mine) | spared).all(axis=1).sum()),
+        "other": float(((seen == theirs) | spared).all(axis=1).sum()),
+        "own_cells": float((differ & (seen == mine)).sum()),
+        "other_cells": float((differ & (seen == theirs)).sum()),
         "differing": float(differ.sum()),
     }
 

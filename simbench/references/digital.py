@@ -21,7 +21,7 @@ from simbench.worlds.games import Game, State
 
 @dataclass(frozen=True)
 class Play:
-    """A case: the game and its seed, both sequences of actions, the first judged frame, the setting."""
+    """A case: the game and its seed, both sequences of actions, the first judged frame."""
 
     name: str
     seed: int
@@ -42,7 +42,7 @@ class Play:
         return self.setting.context
 
     def states(self, actions: Sequence[str] | None = None, rule: str = "") -> list[State]:
-        """The true states of all frames, with other `actions` or a broken `rule` from the last given one on."""
+        """The states of all frames, with other `actions` or a broken `rule` from the last given one on."""
         known = _rolled(self.name, self.seed, self.difficulty, self.actions)
         if actions is None and not rule:
             return list(known)

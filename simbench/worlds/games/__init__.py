@@ -34,17 +34,32 @@ State = Any
 
 
 class Game(Protocol):
-    """One game.
+    """One game. Neither its words nor its rules may use a word of an outcome (stay, hidden, ...)."""
 
-    `actions`, the first one is to do nothing; `words` say for each what it does, `opposite` what undoes
-    it; `rules` in plain English for the prompt. Neither may use a word of an outcome (stay, hidden, ...).
-    """
+    @property
+    def name(self) -> str:
+        """What its file is called."""
+        ...
 
-    name: str
-    actions: tuple[str, ...]
-    words: Mapping[str, str]
-    opposite: Mapping[str, str]
-    rules: str
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """In plain words; the first one is to do nothing."""
+        ...
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What each action does."""
+        ...
+
+    @property
+    def opposite(self) -> Mapping[str, str]:
+        """What undoes each action."""
+        ...
+
+    @property
+    def rules(self) -> str:
+        """The rules in plain English, for the prompt."""
+        ...
 
     def describe(self, start: State) -> str:
         """What is seen in the first frame, the colours' name included, for the prompt."""
@@ -59,8 +74,8 @@ class Game(Protocol):
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Two sequences of `frames` actions with equal first `context` - 1, so that the given frames are the
         same and show all that the rest depends on. By `_pairs.latest` each of them has run into every rule
-        of `BREAKS`, for good (`_pairs.decisive`). UserError where the clip is too short for that, with the
-        length to use.
+        of `BREAKS`, for good, and is not what doing nothing or the opposite gives (`_pairs.decisive`).
+        UserError where the clip is too short for that, with the length to use.
         """
         ...
 
@@ -110,13 +125,23 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Game:
-    """The game of one name. UserError for an unknown one."""
+    """The game of one name, or the `GAME` of a module elsewhere (`examples.gym_world`). UserError for an
+    unknown one."""
     known = names()
-    if name not in known:
-        close = get_close_matches(name, known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
-        raise UserError(f"world={name} is unknown; {hint}")
-    return cast("Game", importlib.import_module(f"{__name__}.{name}").GAME)
+    if name in known:
+        return cast("Game", importlib.import_module(f"{__name__}.{name}").GAME)
+    close = get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
+    problem = f"world={name} is unknown; {hint}"
+    if "." not in name:
+        raise UserError(problem)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{problem}, or a module that can be imported ({error})") from error
+    if not hasattr(module, "GAME"):
+        raise UserError(f"world={name} has no GAME; give the module one (simbench/worlds/games/__init__.py)")
+    return cast("Game", module.GAME)
 
 
 def roll(game: Game, start: State, actions: Sequence[str], rule: str = "") -> list[State]:

@@ -37,23 +37,26 @@ THEMES: Mapping[str, Mapping[str, str]] = {
 
 TEST = ("mint",)
 
+BAR_TILES = ("bar", "point", "earth held", "stone held")
+"""What only the top row shows, and all that it shows."""
+
 PICTURES: Mapping[str, str] = {
     "ground": "........ ........ ........ ........ ........ ........ ........ ........",
     "wall": "%%%#%%%# %%%#%%%# %%%#%%%# ######## %#%%%#%% %#%%%#%% %#%%%#%% ########",
     "goal": "........ ..oooo.. .o....o. .o.oo.o. .o.oo.o. .o....o. ..oooo.. ........",
     "crate": "CCCCCCCC CccccccC CcCccCcC CccCCccC CccCCccC CcCccCcC CccccccC CCCCCCCC",
-    "crate on goal": "oooooooo occcccco ocCccCco occCCcco occCCcco ocCccCco occcccco oooooooo",
+    "crate on goal": "CCCCCCCC CooooooC CoCooCoC CooCCooC CooCCooC CoCooCoC CooooooC CCCCCCCC",
     "player": "........ ..aaaa.. .aaaaaa. .aAaaAa. .aaaaaa. .aaAAaa. ..aaaa.. ........",
-    "player on goal": "oooooooo o.aaaa.o oaaaaaao oaAaaAao oaaaaaao oaaAAaao o.aaaa.o oooooooo",
+    "player on goal": "oooooooo ooaaaaoo oaaaaaao oaAaaAao oaaaaaao oaaAAaao ooaaaaoo oooooooo",
     "ball": "........ ..bbbb.. .bbbbbb. .bbwbbb. .bbbbbb. .bbbbbb. ..bbbb.. ........",
     "paddle's upper half": "..PPPP.. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP. .PPPPPP.",
     "paddle's lower half": ".pppppp. .pppppp. .pppppp. .pppppp. .pppppp. .pppppp. .pppppp. ..pppp..",
     "bar": "kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk kkkkkkkk",
-    "point": "kkkkkkkk kkkiikkk kkiiiikk kiiiiiik kiiiiiik kkiiiikk kkkiikkk kkkkkkkk",
+    "point": "kkkkkkkk kkiiiikk kiiiiiik kiiiiiik kiiiiiik kiiiiiik kkiiiikk kkkkkkkk",
     "sky": "yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy yyyyyyyy",
     "earth": "EEEEEEEE EEeEEEeE eeeeeeee eeeeEeee eeeeeeee eEeeeeee eeeeeeEe eeeeeeee",
     "stone": "TttttTtt tttttTtt ttttTttt TTTTTTTT ttTttttt tTtttttt tTttttTt TTTTTTTT",
-    "bedrock": "dddddddd ddTddddd dddddddd dddddTdd dddddddd dTdddddd ddddddTd dddddddd",
+    "bedrock": "dddddddd dddddddd TTTTTTTT TTTTTTTT TTTTTTTT dddddddd dddddddd dddddddd",
     "left": "yyyaaayy yyaaaaay aaaAaaay aaaaaaay yyaaaaAA yyyaaaAA yyaaaaay yyaayaay",
     "right": "yyaaayyy yaaaaayy yaaaAaaa yaaaaaaa AAaaaayy AAaaayyy yaaaaayy yaayaayy",
     "earth held": "kkkkkkkk kEEEEEEk kEeEEeEk keeeeeek keeeeeek keeEeeek keeeeeek kkkkkkkk",

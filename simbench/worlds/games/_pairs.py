@@ -18,15 +18,17 @@ Actions = tuple[str, ...]
 
 
 def decisive(game: Game, start: State, pair: Sequence[Actions], context: int) -> int | None:
-    """The first frame from which on the two truths differ, and none of them is what any rule broken since
-    the last given frame gives; None where that never comes."""
+    """The first frame from which on the two truths differ, and none of them is what a rule broken since the
+    last given frame gives, or doing nothing, or the opposite; None where that never comes."""
     truths = [table(game, roll(game, start, actions)) for actions in pair]
     differ = (truths[0] != truths[1]).any(axis=1)
-    shown = reached(game, start, pair[0][: context - 1])
+    shown, last = reached(game, start, pair[0][: context - 1]), context - 1
     for actions, truth in zip(pair, truths, strict=True):
-        for rule in BREAKS:
-            wrong = table(game, roll(game, shown, actions[context - 1 :], rule))
-            differ[context - 1 :] &= (wrong != truth[context - 1 :]).any(axis=1)
+        rest = actions[last:]
+        idle, undone = [game.actions[0]] * len(rest), [game.opposite[action] for action in rest]
+        for rule, taken in (*((rule, rest) for rule in BREAKS), ("", idle), ("", undone)):
+            wrong = table(game, roll(game, shown, taken, rule))
+            differ[last:] &= (wrong != truth[last:]).any(axis=1)
             if not differ[-1]:
                 return None
     first = int(len(differ) - np.argmin(differ[::-1])) if not differ.all() else 0

@@ -14,17 +14,24 @@ from functools import lru_cache
 import numpy as np
 
 from simbench.case import Setting
-from simbench.worlds.games._art import PICTURES, SIDE, THEMES
+from simbench.worlds.games._art import BAR_TILES, PICTURES, SIDE, THEMES
 
 CELLS = SIDE * SIDE
 INNER = slice(1, 7)
 """Of a cell's 8 pixels those that its neighbours do not bleed into."""
 SOFT = 0.7
 """Deviation of the blur, in 1/8 of a tile, that frames and pictures are compared under."""
-FAR = 34.0
+FAR = 40.0
 """Grey levels (root mean square) that the best tile may be off, and ..."""
-CLEAR = 0.62
+CLEAR = 0.7
 """... the share of the distance to the second best."""
+FITS = 3.0
+"""Grey levels, root mean square over cells, below which a frame is read as it came."""
+HOPELESS = 45.0
+"""Grey levels, mean over cells, above which no shift is sought."""
+LOST = 16.0
+"""The same, above which the whole frame is unread."""
+EXPONENTS = (1.0, 0.6, 0.75, 1.3)
 RIDGE = 40.0
 ROUNDS = 3
 UNREAD = -1
@@ -80,11 +87,13 @@ def draw(boards: np.ndarray, theme: str, tiles: tuple[str, ...], setting: Settin
 @dataclass(frozen=True)
 class Book:
     """Boards full of one tile each. `cells` float32 [64, K, P]: what every cell looks like, blurred, 0-255;
-    `power` [64, K] its square; `whole` float32 [K, 64, 64, 3] the boards."""
+    `power` [64, K] its square; `whole` float32 [K, 64, 64, 3] the boards; `never` bool [64, K]: a tile that
+    is never there, of the bar below its row or of the field in it."""
 
     cells: np.ndarray
     power: np.ndarray
     whole: np.ndarray
+    never: np.ndarray
 
 
 @lru_cache(maxsize=2)
@@ -93,7 +102,9 @@ def book(theme: str, tiles: tuple[str, ...], setting: Setting) -> Book:
     full = np.repeat(np.arange(len(tiles))[:, None], CELLS, axis=1)
     whole = _canonical(draw(full, theme, tiles, setting))
     cells = _cells(whole).transpose(1, 0, 2)
-    return Book(np.ascontiguousarray(cells), (cells**2).sum(axis=2), whole)
+    of_bar = np.array([tile in BAR_TILES for tile in tiles])
+    never = (np.arange(CELLS) < SIDE)[:, None] != of_bar
+    return Book(np.ascontiguousarray(cells), (cells**2).sum(axis=2), whole, never)
 
 
 def _canonical(frames: np.ndarray) -> np.ndarray:
@@ -105,7 +116,7 @@ def _canonical(frames: np.ndarray) -> np.ndarray:
     y, x = (height - side) // 2, (width - side) // 2
     out = np.empty((len(frames), CELLS, CELLS, 3), np.float32)
     for t, frame in enumerate(frames):
-        board = np.ascontiguousarray(frame[y : y + side, x : x + side]).astype(np.float32)
+        board: np.ndarray = np.ascontiguousarray(frame[y : y + side, x : x + side]).astype(np.float32)
         if side != CELLS:
             how = cv2.INTER_AREA if side > CELLS else cv2.INTER_LINEAR
             board = cv2.resize(board, (CELLS, CELLS), interpolation=how)
@@ -124,7 +135,8 @@ def _distances(known: Book, boards: np.ndarray) -> np.ndarray:
     cells = _cells(boards).transpose(1, 0, 2)
     cross = cells @ known.cells.transpose(0, 2, 1)
     square = (cells**2).sum(axis=2)[:, :, None] + known.power[:, None, :] - 2.0 * cross
-    return np.sqrt(np.maximum(square, 0.0) / cells.shape[2]).transpose(1, 0, 2)
+    out = np.sqrt(np.maximum(square, 0.0) / cells.shape[2])
+    return np.where(known.never[:, None, :], np.float32(1e6), out).transpose(1, 0, 2)
 
 
 def _moved(board: np.ndarray, x: float, y: float, zoom: float) -> np.ndarray:
@@ -138,24 +150,33 @@ def _moved(board: np.ndarray, x: float, y: float, zoom: float) -> np.ndarray:
 
 
 def _placed(known: Book, boards: np.ndarray) -> np.ndarray:
-    """Every board moved to where the tiles fit it best: shifts to 2 pixels of 64, growth to 4 %."""
+    """Every board moved to where the tiles fit it best: shifts to 3 pixels of 64, growth to 6 %."""
     out = boards.copy()
-    fit = _misfit(_distances(known, out))
-    for step in (1.0, 0.5):
-        for _ in range(2 if step == 1.0 else 1):
-            start = out.copy()
-            for x, y, zoom in _moves(step):
-                tried = np.stack([_moved(board, x, y, zoom) for board in start])
-                found = _misfit(_distances(known, tried))
-                # What is hardly better is not: interpolation alone smooths noise away.
-                better = found < 0.97 * fit - 0.05
-                out[better], fit[better] = tried[better], found[better]
+    fit = _unfit(_distances(known, out))
+    place = np.tile([0.0, 0.0, 1.0], (len(boards), 1))
+    for step in (1.0, 1.0, 0.5, 0.5):
+        # Always from the board as it came: moved twice it would be blurred twice.
+        start = place.copy()
+        for move in _moves(step):
+            there = start + move
+            tried = np.stack([_moved(board, *at) for board, at in zip(boards, there, strict=True)])
+            found = _unfit(_distances(known, tried))
+            # What is hardly better is not: interpolation alone smooths noise away.
+            better = found < 0.97 * fit - 0.05
+            out[better], fit[better], place[better] = tried[better], found[better], there[better]
     return out
 
 
-def _moves(step: float) -> list[tuple[float, float, float]]:
-    shifts = [(x * step, y * step, 1.0) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y]
-    return [*shifts, (0.0, 0.0, 1.0 + 0.03 * step), (0.0, 0.0, 1.0 - 0.03 * step)]
+def _moves(step: float) -> list[np.ndarray]:
+    ways = (
+        (-1.0, 0.0, 0.0),
+        (1.0, 0.0, 0.0),
+        (0.0, -1.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (0.0, 0.0, 0.03),
+        (0.0, 0.0, -0.03),
+    )
+    return [step * np.array(way) for way in ways]
 
 
 def _misfit(distances: np.ndarray) -> np.ndarray:
@@ -163,8 +184,14 @@ def _misfit(distances: np.ndarray) -> np.ndarray:
     return np.minimum(distances.min(axis=2), 2.0 * FAR).mean(axis=1)
 
 
+def _unfit(distances: np.ndarray) -> np.ndarray:
+    """The same as the root of a mean square [T], in which a few squares off count beside many flat ones."""
+    return np.sqrt((np.minimum(distances.min(axis=2), 2.0 * FAR) ** 2).mean(axis=1))
+
+
 def _toned(known: Book, boards: np.ndarray) -> np.ndarray:
     """Boards with the brightness of their tiles: per channel a curve of second degree and a ramp across."""
+    boards = _curved(known, boards)
     out = boards
     ramp = np.linspace(-1.0, 1.0, CELLS, dtype=np.float32)[None, :].repeat(CELLS, axis=0)
     for _ in range(ROUNDS):
@@ -175,6 +202,13 @@ def _toned(known: Book, boards: np.ndarray) -> np.ndarray:
         used = trust.reshape(-1, SIDE, SIDE).repeat(SIDE, 1).repeat(SIDE, 2)
         out = np.stack([_fitted(b, w, u, ramp) for b, w, u in zip(boards, wanted, used, strict=True)])
     return out
+
+
+def _curved(known: Book, boards: np.ndarray) -> np.ndarray:
+    """Each board through that of a few exponents which brings it nearest to tiles: where the fit begins."""
+    tried = np.stack([255.0 * (np.maximum(boards, 0.0) / 255.0) ** power for power in EXPONENTS])
+    found = np.stack([_misfit(_distances(known, part)) for part in tried])
+    return tried[found.argmin(axis=0), np.arange(len(boards))]
 
 
 def _fitted(board: np.ndarray, wanted: np.ndarray, used: np.ndarray, ramp: np.ndarray) -> np.ndarray:
@@ -190,7 +224,7 @@ def _fitted(board: np.ndarray, wanted: np.ndarray, used: np.ndarray, ramp: np.nd
         pull = RIDGE * np.eye(4) * np.array([0.2, 0.2, 1.0, 0.2])
         change = np.linalg.solve(part.T @ part + pull, part.T @ goal)
         slope = 1.0 + change[3] + np.array([1.0, -1.0]) * change[0]
-        if slope.min() < 0.3 or slope.max() > 3.0:
+        if slope.min() < 0.4 or slope.max() > 3.0:
             return board
         out[:, :, c] = 255.0 * (y + design @ change)
     return out
@@ -200,7 +234,18 @@ def read(frames: np.ndarray, theme: str, tiles: Sequence[str], setting: Setting)
     """Indices int64 [T, 64] into `tiles` of the cells of frames uint8 [T, H, W, 3]; UNREAD where the best
     tile is far off, or hardly better than the second."""
     known = book(theme, tuple(tiles), setting)
-    near = _distances(known, _toned(known, _placed(known, _toned(known, _canonical(frames)))))
+    found, back = np.unique(frames.reshape(len(frames), -1), axis=0, return_inverse=True)
+    boards = _canonical(found.reshape(-1, *frames.shape[1:]))
+    near = _distances(known, boards)
+    # What fits as it came needs no curve and no shift, and these take most of the time.
+    loose = np.flatnonzero(_unfit(near) > FITS)
+    if len(loose):
+        toned = _toned(known, boards[loose])
+        near[loose] = _distances(known, toned)
+        some = _misfit(near[loose]) < HOPELESS
+        if some.any():
+            near[loose[some]] = _distances(known, _toned(known, _placed(known, toned[some])))
     order = np.sort(near, axis=2)
     sure = (order[:, :, 0] < FAR) & (order[:, :, 0] < CLEAR * order[:, :, 1])
-    return np.where(sure, near.argmin(axis=2), UNREAD).astype(np.int64)
+    sure &= (_misfit(near) < LOST)[:, None]
+    return np.where(sure, near.argmin(axis=2), UNREAD).astype(np.int64)[back.ravel()]
