@@ -79,8 +79,7 @@ def lay(seed: int, difficulty: float) -> str:
             if rng.random() < 0.3 and not plain(k):
                 yard = changed(yard, (i, FLOOR - 1, k), int(rng.choice(FLOORS)))
     for x, z in (HEADINGS[1], HEADINGS[3]):
-        far = int(rng.integers(1, 3))
-        cell = (MIDDLE + far * x, FLOOR, MIDDLE + far * z)
+        cell = (MIDDLE + x, FLOOR, MIDDLE + z)
         yard = changed(yard, cell, int(rng.choice(THINGS)))
     for _ in range(10 + round(14 * difficulty)):
         i, k = (int(v) for v in rng.integers(1, SIDE - 1, 2))
