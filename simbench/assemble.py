@@ -39,7 +39,9 @@ def assemble(config: Any, choice: str, out: Path, resume: str) -> Request:
     options = plain["generator"]
     name = config.label or _generator_name(choice, options)
     anchors = Anchors(False, False, (), None)
-    if config.anchors == "all":
+    if config.anchors == "oracle":
+        anchors = Anchors(True, False, (), None)
+    elif config.anchors == "all":
         others = {k: build(v) for k, v in plain["baselines"].items() if v != options}
         anchors = Anchors(True, True, (), others)
     return Request(

@@ -28,7 +28,7 @@ What is asked
   SUITE.OPTION=       an option of one suite, for example permanence.setting.context=4
 Who answers
   generator=model     one of the generators below; generator.OPTION= sets its options
-  anchors=all         oracle, observer and baselines beside it, or none
+  anchors=all         oracle, observer and baselines beside it; oracle for the truth alone, or none
   cheats=none         scripted bad models beside it: all, or names by comma
   label=              what to call it in the table
   exposure=           has it seen these worlds: zero-shot, worlds-train (trained or tuned on them) or unknown

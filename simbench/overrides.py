@@ -26,7 +26,7 @@ FLAGS_WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c", "--info", "-i", "--pac
 """Hydra's own flags whose value may stand as a word of its own."""
 CHOICES = {
     "mode": MODES,
-    "anchors": ("all", "none"),
+    "anchors": ("all", "oracle", "none"),
     "engine": ("local", "inline", "ray"),
     "exposure": EXPOSURES,
 }

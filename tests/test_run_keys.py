@@ -168,5 +168,6 @@ def test_suite_parameters_are_part_of_its_identity() -> None:
 def test_anchors_hold_no_more_than_asked(composed: Any) -> None:
     assert set(composed().anchors.baselines) == {"copy_last", "constant_velocity", "frozen", "flow"}
     assert composed("anchors=none").anchors == Anchors(False, False, (), None)
+    assert composed("anchors=oracle").anchors == Anchors(True, False, (), None)
     subject_is_baseline = composed("generator=frozen")
     assert set(subject_is_baseline.anchors.baselines) == {"copy_last", "constant_velocity", "flow"}
