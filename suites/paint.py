@@ -168,7 +168,7 @@ class Paint:
     def nuisances(self, case: Case) -> Mapping[str, nuisance.Nuisance]:
         """All of them, for strokes of their width."""
         s = self.setting
-        width = 2 * canvas.RADIUS / 1.98 * min(s.width, s.height)
+        width = 2 * canvas.RADIUS / canvas.SEEN * min(s.width, s.height)
         return nuisance.nuisances(width, min(s.width, s.height), s.fps)
 
     def baselines(self) -> Mapping[str, Bound]:

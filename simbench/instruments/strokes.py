@@ -16,7 +16,7 @@ import numpy as np
 
 from simbench.arrays import channel_max, channel_mean, median
 from simbench.case import Setting
-from simbench.instruments.registration import register
+from simbench.instruments.registration import matrix, register
 from simbench.worlds import palette
 from simbench.worlds.families import canvas
 from simbench.worlds.families.canvas import HIGH, Layout
@@ -25,21 +25,27 @@ from simbench.worlds.scene import Paint, Scene
 
 INSIDE = 0.62
 """Texels cover the canvas to this far from its middle, metres: its rim mixes with the frame."""
-OPAQUE, CLEAR = 0.8, 0.2
+OPAQUE, CLEAR = 0.72, 0.28
 """Shares of paint that count as all and as none: rims and grain in between."""
 ODD, STRANGE = 45.0, 105.0
 """How far (levels) a colour may lie from every mixture; beyond the latter it is wholly something else."""
-DARK = 8.0
+SOFT = 0.75
+"""Blur, in pixels or texels, whichever are larger, before truth and video are sampled alike: a video that was
+resampled by a fraction of a pixel is softer, and rims are half of a thin stroke."""
+DARK = 3.0
 """Added to levels before their logarithm."""
+MIDDLE = 4.8
+"""Logarithms are taken from here, the middle of a scene."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A canvas under a camera. `plate` float32 [T, H, W, 3], 0-255: the view without brush and passer-by;
-    `uv` float32 [T, N, N, 2]: pixels of the texels, rows from the top; `ink` float32 [K + 1, 3]: white and
+    """A canvas under a camera. `plate` float32 [T, H, W, 3], 0-255: the view without brush, passer-by and new
+    paint; `still` bool [T, H, W]: pixels that no new paint comes to; `uv` float32 [T, N, N, 2]: pixels of the texels, rows from the top; `ink` float32 [K + 1, 3]: white and
     the paints as they look; `inside` bool [T, N, N]: in view."""
 
     plate: np.ndarray
+    still: np.ndarray
     uv: np.ndarray
     ink: np.ndarray
     inside: np.ndarray
@@ -78,7 +84,7 @@ def film(layout: Layout, setting: Setting) -> np.ndarray:
 
 def side(setting: Setting) -> int:
     """Texels along the canvas: one a pixel, up to 48."""
-    return int(np.clip(round(2 * INSIDE / 1.98 * min(setting.width, setting.height)), 16, 48))
+    return int(np.clip(round(2 * INSIDE / canvas.SEEN * min(setting.width, setting.height)), 16, 48))
 
 
 def texels(count: int) -> np.ndarray:
@@ -99,14 +105,23 @@ def project(poses: np.ndarray, intrinsics: np.ndarray, count: int) -> np.ndarray
 
 
 def view(
-    layout: Layout, setting: Setting, poses: np.ndarray, intrinsics: np.ndarray, plate: np.ndarray
+    layout: Layout,
+    setting: Setting,
+    poses: np.ndarray,
+    intrinsics: np.ndarray,
+    plate: np.ndarray,
+    others: Sequence[np.ndarray] = (),
 ) -> View:
-    """What the reader needs: `plate` uint8 [T, H, W, 3] is the view without brush and passer-by."""
+    """What the reader needs. `plate` uint8 [T, H, W, 3] is the view without brush, passer-by and new paint,
+    `others` are such views with new paint."""
     uv = project(poses, intrinsics, side(setting))
     with np.errstate(invalid="ignore"):
         inside = (uv >= 0.5).all(axis=-1) & (uv[..., 0] <= setting.width - 1.5)
         inside &= uv[..., 1] <= setting.height - 1.5
-    return View(plate.astype(np.float32), np.nan_to_num(uv, nan=-9.0), ink(layout, setting), inside)
+    still = np.ones(plate.shape[:3], bool)
+    for other in others:
+        still &= channel_max(np.abs(other.astype(np.int16) - plate)) < 6
+    return View(plate.astype(np.float32), still, np.nan_to_num(uv, nan=-9.0), ink(layout, setting), inside)
 
 
 @lru_cache(maxsize=4)
@@ -148,70 +163,129 @@ def sampled(frames: np.ndarray, uv: np.ndarray) -> np.ndarray:
     import cv2
 
     pace = float(np.abs(np.diff(uv[:, :, :, 0], axis=2)).mean()) if len(uv) else 1.0
-    blur = 0.35 * np.sqrt(max(pace * pace - 1.2, 0.0))
+    blur = SOFT * max(pace, 1.0)
     out = np.empty((*uv.shape[:3], 3), np.float32)
     for k, frame in enumerate(frames):
-        soft = cv2.GaussianBlur(frame, (0, 0), blur) if blur > 0.2 else frame
-        out[k] = cv2.remap(
-            soft, uv[k, ..., 0], uv[k, ..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        soft = cv2.GaussianBlur(frame, (0, 0), blur)
+        u, v = (np.ascontiguousarray(uv[k, ..., i]) for i in (0, 1))
+        out[k] = cv2.remap(soft, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return out
 
 
-def read(view: View, frames: np.ndarray, index: Sequence[int], spare: np.ndarray | None = None) -> Reading:
-    """Read frames `index` of a video uint8 [T, H, W, 3]. `spare` float32 [T, H, W]: how paint that may or may
-    not have come changes the view; it does not pull at the registration."""
-    at = list(index)
-    plate = view.plate[at]
-    found = register(frames[at], plate, free=None if spare is None else spare[at])
-    parts, readable = [], []
-    for seen, goal, uv in zip(found.frames, plate, view.uv[at], strict=True):
-        level, good = relit(seen, goal)
-        parts.append(compose(sampled(level[None], uv[None])[0], view.ink))
-        readable.append(good)
-    return Reading(np.array(parts), np.array(readable, bool), found.drift)
+def read(view: View, frames: np.ndarray, index: Sequence[int]) -> Reading:
+    """Read frames `index` of a video uint8 [T, H, W, 3].
 
-
-def relit(seen: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, bool]:
-    """A frame float32 [H, W, 3] in the brightness of its true view `goal`, and whether it shows that view.
-
-    log(seen) = a_c + b log(goal) + d x + e y: tint, gamma and a ramp of light; robust to other paint.
+    Light first, since a ramp of it looks like a shift; then the camera; then both again where it had moved.
+    Each frame is sampled once, where registration and the true camera put its texels: to warp it first would
+    blur what is 3 px wide.
     """
-    height, width = seen.shape[:2]
+    at = list(index)
+    height, width = frames.shape[1:3]
+    plate, still = view.plate[at], view.still[at]
+    seen = frames[at].astype(np.float32)
+    level, readable = relit(seen, seen, plate, still)
+    shift, drift = _registered(level, plate)
+    there = np.array([matrix(s, height, width) for s in shift]).reshape(-1, 1, 1, 2, 3)
+    moved = np.flatnonzero(drift > 0)
+    if len(moved):
+        near = np.stack([_warped(level[k], there[k, 0, 0]) for k in moved])
+        level[moved], readable[moved] = relit(level[moved], near, plate[moved], still[moved])
+    uv = view.uv[at]
+    place = ((there[..., :2] @ uv[..., None])[..., 0] + there[..., 2]).astype(np.float32)
+    return Reading(compose(sampled(level, place), view.ink), readable, drift)
+
+
+def _warped(frame: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """A frame float32 [H, W, 3] on the true view's grid; `there` [2, 3] maps pixels of it to the frame's."""
+    import cv2
+
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(frame, there, frame.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _registered(level: np.ndarray, plate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities [F, 4] of frames float32 [F, H, W, 3] to their true views, and drift [F]. Small images are
+    registered enlarged: between coarse pixels, interpolation alone looks like a shift."""
+    import cv2
+
+    height, width = plate.shape[1:3]
+    larger = max(1, 64 // min(height, width))
+    if larger == 1:
+        found = register(level, plate)
+        return found.shift, found.drift
+    size = (larger * width, larger * height)
+    big = [
+        np.stack([cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in part])
+        for part in (level, plate)
+    ]
+    found = register(*big)
+    return found.shift / np.array([1.0, 1.0, larger, larger]), found.drift
+
+
+def relit(
+    seen: np.ndarray, near: np.ndarray, goal: np.ndarray, still: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames `seen` [F, H, W, 3] in the light of their true views `goal`, and which show those views at all
+    [F]; `near` are the frames on the grid of the views."""
+    fit, slope, readable = tones(near, goal, still)
+    height, width = seen.shape[1:3]
+    y, x = (g.astype(np.float32) / max(width, height) - 0.5 for g in np.mgrid[:height, :width])
+    place = np.stack([x, y], axis=-1)[None, :, :, None]
+    return _undone(seen, place, fit[:, None, None], slope[:, None, None]), readable
+
+
+def _undone(colour: np.ndarray, place: np.ndarray, fit: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Colours [..., 3] at places [..., 1, 2] (shares of the image) in the brightness of the true view."""
+    ramp = fit[..., 4:5] * place[..., 0] + fit[..., 5:6] * place[..., 1]
+    log = np.log(np.maximum(colour, 0.0) + DARK)
+    level = np.exp((log - MIDDLE - fit[..., :3] - ramp) / slope[..., None] + MIDDLE) - DARK
+    return np.clip(level, 0.0, 300.0).astype(np.float32)
+
+
+def tones(seen: np.ndarray, goal: np.ndarray, still: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How registered frames float32 [F, H, W, 3] differ in light from their true views `goal`: fits [F, 6]
+    and slopes [F] for `_undone`; and which show those views at all, bool [F].
+
+    log(seen) = a_c + b log(goal) + d x + e y: tint, gamma and a ramp of light, over pixels `still` [F, H, W]
+    that no command changes; robust, since other paint may lie there.
+    """
+    count, height, width = seen.shape[:3]
     step = max(1, int(np.sqrt(height * width / 900.0)))
-    y, x = (g / max(width, height) - 0.5 for g in np.mgrid[:height, :width].astype(np.float32))
-    out = np.log(np.maximum(seen, 0.0) + DARK)
-    want = np.log(goal + DARK)
-    middle = float(want.mean())
+    y, x = (g.astype(np.float32) / max(width, height) - 0.5 for g in np.mgrid[:height, :width])
     few = (slice(step // 2, None, step), slice(step // 2, None, step))
-    rows = np.zeros((3, x[few].size, 6), np.float64)
+    pixels = x[few].size
+    part, want, use = (a[(slice(None), *few)].reshape(count, pixels, -1) for a in (seen, goal, still))
+    logs = (np.log(np.maximum(part, 0.0) + DARK) - MIDDLE).reshape(count, -1)
+    design = np.zeros((count, pixels, 3, 6), np.float32)
     for c in range(3):
-        rows[c, :, c] = 1.0
-    rows[:, :, 3] = np.moveaxis(want[few] - middle, -1, 0).reshape(3, -1)
-    rows[:, :, 4], rows[:, :, 5] = x[few].ravel(), y[few].ravel()
-    design = rows.reshape(-1, 6)
-    target = np.moveaxis(out[few], -1, 0).ravel().astype(np.float64) - middle
+        design[:, :, c, c] = 1.0
+    design[..., 3] = np.log(want + DARK) - MIDDLE
+    design[..., 4], design[..., 5] = x[few].reshape(1, -1, 1), y[few].reshape(1, -1, 1)
+    design = design.reshape(count, -1, 6)
+    weight = np.repeat(use.reshape(count, pixels), 3, axis=1).astype(np.float32)
+    first = weight
     # Held to no change where the frame does not say otherwise.
-    pull = np.diag([1e-3, 1e-3, 1e-3, 1.0, 1.0, 1.0])
+    pull = np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0, 1.0])
     home = pull @ np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-    weight = np.ones(len(target))
     for _ in range(4):
-        heavy = design * weight[:, None]
-        fit = np.linalg.solve(heavy.T @ design + pull, heavy.T @ target + home)
-        left = np.abs(target - design @ fit)
-        cut = 4.0 * max(0.015, 1.48 * float(median(left)))
-        weight = np.where(left < cut, (1.0 - (left / cut) ** 2) ** 2, 0.0)
-    slope = float(np.clip(fit[3], 0.5, 2.0))
-    ramp = (fit[4] * x + fit[5] * y)[..., None]
-    level = np.exp((out - middle - fit[:3] - ramp) / slope + middle) - DARK
-    level = np.clip(level, 0.0, 300.0).astype(np.float32)
-    return level, _alike(level, goal)
+        heavy = np.swapaxes(design * weight[..., None], 1, 2)
+        normal, right = heavy @ design + pull, (heavy @ logs[..., None])[..., 0] + home
+        fit = np.linalg.solve(normal, right[..., None])[..., 0].astype(np.float32)
+        left = np.abs(logs - (design @ fit[..., None])[..., 0])
+        cut = 4.0 * np.maximum(0.03, 1.48 * median(left))[:, None]
+        weight = np.where(left < cut, (1.0 - (left / cut) ** 2) ** 2, 0.0) * first
+    slope = np.clip(fit[:, 3], 0.5, 2.0)
+    place = np.stack([x[few], y[few]], axis=-1).reshape(1, pixels, 1, 2)
+    level = _undone(part, place, fit[:, None], slope[:, None])
+    return fit, slope, _alike(level, want, use[..., 0])
 
 
-def _alike(level: np.ndarray, goal: np.ndarray) -> bool:
-    """Does a frame show its true view, whatever is painted: half of its pixels nearly, and light and dark?"""
-    off = channel_max(np.abs(level - goal))
+def _alike(level: np.ndarray, goal: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """Do frames [F, P, 3] show their true views, whatever is painted? bool [F]: half of the pixels in `use`
+    [F, P] nearly, and light and dark where they are."""
+    total = np.maximum(use.sum(axis=1), 1)[:, None]
+    near = ((channel_max(np.abs(level - goal)) < 40.0) & use).sum(axis=1, keepdims=True) / total
     a, b = channel_mean(level), channel_mean(goal)
-    a, b = a - a.mean(), b - b.mean()
-    both = float((a * b).sum()) / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6)
-    return bool((off < 40.0).mean() > 0.5 and both > 0.35)
+    a, b = ((v - (v * use).sum(axis=1, keepdims=True) / total) * use for v in (a, b))
+    both = (a * b).sum(axis=1) / np.maximum(np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1)), 1e-6)
+    return np.asarray((near[:, 0] > 0.5) & (both > 0.35))

@@ -24,11 +24,16 @@ from simbench.worlds.families import canvas
 from simbench.worlds.families.canvas import RADIUS, Layout
 from simbench.worlds.film import render_scene
 
-SURE = 0.7
+SURE = 0.6
 """The share from which on a texel is taken to be white, or to be painted."""
 REACH = RADIUS + 0.05
 """Paint comes from the brush within this distance of its tip, metres."""
 COMMON = 0.02
+PURE = 0.9
+"""Texels count where whatever is true, either way and before, is nearly all white or nearly all one paint."""
+GIVEN = 2.0
+"""What a texel of given paint weighs that is still to be there: whoever loses all of it in one trial shall
+lose what the other trial can gain."""
 Measures = dict[str, float]
 
 
@@ -36,21 +41,24 @@ Measures = dict[str, float]
 class Book:
     """A case, ready to judge. T frames of which the F in `judged` decide, N x N texels, K + 2 `parts`.
 
-    `true`, `held` float32 [F, N, N, K + 2]; `counts` bool [F, N, N]: texels that decide; `seen` bool
+    `true`, `held` float32 [F, N, N, K + 2]; `both` bool [F, N, N]: texels
+    seen whichever way the brush goes; `weight` float32 [F, N, N]: what a texel that decides weighs; `seen` bool
     [T, N, N]: neither covered nor out of view in the truth; `near` [T, N, N]: distance of the tip on its way
     from the last frame to this one, metres; `came` [N, N]: when a texel was painted last, seconds, infinite
-    where never; `spare` [T, H, W]: see strokes.read; `start`: the last given frame.
+    where never; `mine` uint8 [T, H, W, 3]: the view without
+    brush and passer-by; `start`: the last given frame.
     """
 
     view: View
     judged: tuple[int, ...]
     true: np.ndarray
     held: np.ndarray
-    counts: np.ndarray
+    both: np.ndarray
+    weight: np.ndarray
     seen: np.ndarray
     near: np.ndarray
     came: np.ndarray
-    spare: np.ndarray
+    mine: np.ndarray
     start: int
     fps: float
 
@@ -148,8 +156,8 @@ def _covered(layout: Layout, setting: Setting, uv: np.ndarray) -> np.ndarray:
 def book(layout: Layout, twin: Layout, setting: Setting) -> Book:
     """All of a case that does not depend on a video; `twin` goes the other way. The last is kept."""
     place, lens = camera(common(layout), setting)
-    mine, kept = plate(layout, setting), _kept(common(layout), setting)
-    view = strokes.view(layout, setting, place, lens, mine)
+    mine, yours, kept = plate(layout, setting), plate(twin, setting), _kept(common(layout), setting)
+    view = strokes.view(layout, setting, place, lens, kept, (mine, yours))
     judged = returned(layout, setting)
     at = list(judged)
 
@@ -157,22 +165,53 @@ def book(layout: Layout, twin: Layout, setting: Setting) -> Book:
         """What an exact view shows in the frames that decide."""
         return strokes.compose(strokes.sampled(frames[at].astype(np.float32), view.uv[at]), view.ink)
 
-    true, held, other = parts(mine), parts(kept), parts(plate(twin, setting))
+    true, held, other = parts(mine), parts(kept), parts(yours)
     seen = view.inside & ~_covered(layout, setting, view.uv)
-    both = np.minimum(distance(true, held), distance(other, held)) > COMMON
-    counts = seen[at] & ~_covered(twin, setting, view.uv)[at] & ~both
-    spare = (mine.astype(np.float32) - kept).mean(axis=-1)
+    both = seen[at] & ~_covered(twin, setting, view.uv)[at]
+    alike = np.minimum(distance(true, held), distance(other, held)) > COMMON
+    given = np.minimum(true, np.minimum(held, other))[..., 1:-1].sum(axis=-1) > 0.5
+    # A rim's share says where it lies to a tenth of a pixel, which is more than a video owes.
+    clear = np.minimum(true.max(axis=-1), np.minimum(held.max(axis=-1), other.max(axis=-1))) > PURE
+    weight = (both & clear & ~alike.any(axis=0)) * np.where(given.all(axis=0), GIVEN, 1.0).astype(np.float32)
     count = view.uv.shape[1]
     came = painted_at(layout, count)
     start = setting.context - 1
     return Book(
-        view, judged, true, held, counts, seen, near(layout, setting, count), came, spare, start, setting.fps
+        view,
+        judged,
+        true,
+        held,
+        both,
+        weight,
+        seen,
+        near(layout, setting, count),
+        came,
+        mine,
+        start,
+        setting.fps,
     )
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Total variation [...] between shares [..., K + 2]: 0 for the same, 1 for nothing in common."""
     return 0.5 * np.abs(a - b).sum(axis=-1)
+
+
+def weigh(ready: Book, parts: np.ndarray) -> np.ndarray:
+    """How wrong texels with shares `parts` [F, N, N, K + 2] are in the frames that decide, by weight [F, N, N].
+
+    Shares are means over three frames, which takes grain away and keeps the total variation a metric.
+    """
+    return distance(smooth(parts, ready.both), smooth(ready.true, ready.both)) * ready.weight
+
+
+def smooth(parts: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Means [F, N, N, K + 2] over each frame and its neighbours, as far as texels can be seen, `both`."""
+    sight = np.pad(both.astype(np.float32), ((1, 1), (0, 0), (0, 0)))[..., None]
+    padded = np.pad(parts, ((1, 1), (0, 0), (0, 0), (0, 0)))
+    total = sum(sight[k : k + len(parts)] * padded[k : k + len(parts)] for k in range(3))
+    count = sum(sight[k : k + len(parts)] for k in range(3))
+    return np.asarray(total / np.maximum(count, 1.0))
 
 
 def watch(
@@ -216,22 +255,19 @@ def judge(ready: Book, frames: np.ndarray) -> Measures:
     half seconds that is there. `unreadable` frames of `frames` count as the canvas kept as it was.
     """
     at = [t for t in range(ready.start, len(frames)) if ready.seen[t].any()]
-    reading = strokes.read(ready.view, frames, at, ready.spare)
+    reading = strokes.read(ready.view, frames, at)
     shown = {t: reading.parts[i] for i, t in enumerate(at) if reading.readable[i]}
     wrong, lawful, came = watch(ready, shown)
     out: Measures = dict.fromkeys(SUMS, 0.0)
     out |= {"lawful": float(lawful), "came": float(came), "frames": float(len(ready.judged))}
     out["drift"] = float(np.mean(reading.drift))
+    now = np.stack([shown.get(t, held) for t, held in zip(ready.judged, ready.held, strict=True)])
+    late = np.stack([wrong.get(t, np.zeros(ready.came.shape, bool)) for t in ready.judged])
+    off, hold = (weigh(ready, part) for part in (now, ready.held))
+    out["hold"] = float(hold.sum())
+    out["wrong"] = float(np.maximum(off, late * ready.weight).sum())
+    out["unreadable"] = float(sum(t not in shown for t in ready.judged))
     for k, t in enumerate(ready.judged):
-        counts, true, held = ready.counts[k], ready.true[k], ready.held[k]
-        hold = distance(held, true)
-        out["hold"] += float(hold[counts].sum())
-        if t not in shown:
-            out["unreadable"] += 1.0
-            out["wrong"] += float(hold[counts].sum())
-        else:
-            off = np.maximum(distance(shown[t], true), wrong[t])
-            out["wrong"] += float(off[counts].sum())
         _tally(out, ready, k, t, shown.get(t))
     # To an eye a canvas is right where an eighth of the new paint is the most that is wrong.
     return {**out, "right": float(out["wrong"] <= 0.125 * out["hold"])}
@@ -240,10 +276,9 @@ def judge(ready: Book, frames: np.ndarray) -> Measures:
 def holding(ready: Book) -> Measures:
     """What a case weighs, in texels by frame: `hold`, new paint where it decides; `old`, given paint that is
     still to be there; `painted`, all true paint."""
-    out = {"hold": 0.0, "old": 0.0, "painted": 0.0}
+    out = {"hold": float(weigh(ready, ready.held).sum()), "old": 0.0, "painted": 0.0}
     for k, t in enumerate(ready.judged):
         true, held, seen = ready.true[k], ready.held[k], ready.seen[t]
-        out["hold"] += float(distance(held, true)[ready.counts[k]].sum())
         out["old"] += float(np.minimum(true, held)[seen][:, 1:-1].sum())
         out["painted"] += float(true[seen][:, 1:-1].sum())
     return out
@@ -254,8 +289,8 @@ def trace(ready: Book, frames: np.ndarray) -> dict[str, list[float | None]]:
     exact view; None where not all of it is in view."""
     whole = [t for t in range(len(frames)) if ready.view.inside[t].all()]
     out: dict[str, list[float | None]] = {name: [None] * len(frames) for name in ("painted", "truth")}
-    for name, shown in (("painted", frames), ("truth", ready.view.plate.astype(np.uint8))):
-        reading = strokes.read(ready.view, shown, whole, ready.spare)
+    for name, shown in (("painted", frames), ("truth", ready.mine)):
+        reading = strokes.read(ready.view, shown, whole)
         for i, t in enumerate(whole):
             if reading.readable[i]:
                 out[name][t] = float(reading.parts[i][..., 1:-1].sum(axis=-1).mean())

@@ -126,7 +126,7 @@ def older(layout: Layout, condition: Condition, setting: Setting) -> tuple[canva
     view = strokes.view(layout, setting, poses, lens, plate)
     parts = strokes.read(view, given, at).parts.mean(axis=0)
     places = strokes.texels(parts.shape[0])
-    level = np.stack([strokes.relit(a.astype(np.float32), b)[0] for a, b in zip(given, view.plate, strict=True)])
+    level = given.astype(np.float32)
     rays = ground(poses, lens, setting)
     found = []
     for k, (*_, colour) in enumerate(layout.old):

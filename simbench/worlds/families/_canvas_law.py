@@ -23,9 +23,9 @@ HALF = 0.65
 """Half the canvas's side, metres."""
 HIGH = 1.1
 """Height of the canvas's middle, metres."""
-RADIUS = 0.11
-"""Of every stroke, metres: 3.6 px across in an image of 32."""
-SEEN = 1.98
+RADIUS = 0.12
+"""Of every stroke, metres: 4.2 px across in an image of 32."""
+SEEN = 1.84
 """What is in view across the shorter side of the image at the canvas, metres."""
 AFAR = 4.0
 END, LIFTED = 0.94, 0.97
@@ -72,8 +72,12 @@ def turned(quarter: int, x: float, y: float) -> tuple[float, float]:
 
 
 def tip(layout: Layout, time: float) -> tuple[float, float]:
-    """Where the bristles are at a time, metres on the canvas; at the ends of the way outside of it."""
-    line = layout.line
+    """Where the bristles touch at a time, metres on the canvas; before and after that, at the ends."""
+    return along(layout.line, time)
+
+
+def along(line: Line, time: float) -> tuple[float, float]:
+    """Where a way is at a time."""
     if time <= line[0][0]:
         return line[0][1:]
     for (t0, x0, y0), (t1, x1, y1) in pairwise(line):
@@ -89,9 +93,7 @@ def split_at(line: Line, time: float) -> tuple[Line, Line]:
     after = tuple(key for key in line if key[0] > time)
     if not before or not after:
         return before, after
-    (t0, x0, y0), (t1, x1, y1) = before[-1], after[0]
-    share = (time - t0) / (t1 - t0)
-    middle = (time, x0 + share * (x1 - x0), y0 + share * (y1 - y0))
+    middle = (time, *along(line, time))
     return (*before, middle), (middle, *after)
 
 
