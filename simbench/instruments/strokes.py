@@ -41,8 +41,9 @@ MIDDLE = 4.8
 @dataclass(frozen=True)
 class View:
     """A canvas under a camera. `plate` float32 [T, H, W, 3], 0-255: the view without brush, passer-by and new
-    paint; `still` bool [T, H, W]: pixels that no new paint comes to; `uv` float32 [T, N, N, 2]: pixels of the texels, rows from the top; `ink` float32 [K + 1, 3]: white and
-    the paints as they look; `inside` bool [T, N, N]: in view."""
+    paint; `still` bool [T, H, W]: pixels that no new paint comes to; `uv` float32 [T, N, N, 2]: pixels of the
+    texels, rows from the top; `ink` float32 [K + 1, 3]: white and the paints as they look; `inside` bool
+    [T, N, N]: in view."""
 
     plate: np.ndarray
     still: np.ndarray
@@ -209,17 +210,26 @@ def _registered(level: np.ndarray, plate: np.ndarray) -> tuple[np.ndarray, np.nd
     import cv2
 
     height, width = plate.shape[1:3]
+    shift, drift = np.zeros((len(level), 4)), np.zeros(len(level))
+    loose = [k for k in range(len(level)) if not _in_place(level[k], plate[k])]
+    if not loose:
+        return shift, drift
     larger = max(1, 64 // min(height, width))
-    if larger == 1:
-        found = register(level, plate)
-        return found.shift, found.drift
     size = (larger * width, larger * height)
-    big = [
-        np.stack([cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in part])
-        for part in (level, plate)
-    ]
-    found = register(*big)
-    return found.shift / np.array([1.0, 1.0, larger, larger]), found.drift
+    both = [part[loose] for part in (level, plate)]
+    if larger > 1:
+        both = [np.stack([cv2.resize(f, size, interpolation=cv2.INTER_CUBIC) for f in part]) for part in both]
+    found = register(both[0], both[1])
+    shift[loose] = found.shift / np.array([1.0, 1.0, larger, larger])
+    drift[loose] = found.drift
+    return shift, drift
+
+
+def _in_place(level: np.ndarray, plate: np.ndarray) -> bool:
+    """Do most edges of a true view [H, W, 3] lie where a frame has them, to a twentieth of a pixel?"""
+    want = channel_mean(plate)
+    edges = np.hypot(*np.gradient(want)) > 8.0
+    return bool(edges.any() and np.median(np.abs(channel_mean(level) - want)[edges]) < 1.5)
 
 
 def relit(
@@ -250,7 +260,7 @@ def tones(seen: np.ndarray, goal: np.ndarray, still: np.ndarray) -> tuple[np.nda
     that no command changes; robust, since other paint may lie there.
     """
     count, height, width = seen.shape[:3]
-    step = max(1, int(np.sqrt(height * width / 900.0)))
+    step = max(1, int(np.sqrt(height * width / 600.0)))
     y, x = (g.astype(np.float32) / max(width, height) - 0.5 for g in np.mgrid[:height, :width])
     few = (slice(step // 2, None, step), slice(step // 2, None, step))
     pixels = x[few].size
@@ -267,7 +277,7 @@ def tones(seen: np.ndarray, goal: np.ndarray, still: np.ndarray) -> tuple[np.nda
     # Held to no change where the frame does not say otherwise.
     pull = np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0, 1.0])
     home = pull @ np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0])
-    for _ in range(4):
+    for _ in range(3):
         heavy = np.swapaxes(design * weight[..., None], 1, 2)
         normal, right = heavy @ design + pull, (heavy @ logs[..., None])[..., 0] + home
         fit = np.linalg.solve(normal, right[..., None])[..., 0].astype(np.float32)

@@ -29,6 +29,8 @@ SURE = 0.6
 REACH = RADIUS + 0.05
 """Paint comes from the brush within this distance of its tip, metres."""
 COMMON = 0.02
+ENOUGH = 0.5
+"""Frames that show less of the canvas are not read."""
 PURE = 0.9
 """Texels count where whatever is true, either way and before, is nearly all white or nearly all one paint."""
 GIVEN = 2.0
@@ -41,12 +43,11 @@ Measures = dict[str, float]
 class Book:
     """A case, ready to judge. T frames of which the F in `judged` decide, N x N texels, K + 2 `parts`.
 
-    `true`, `held` float32 [F, N, N, K + 2]; `both` bool [F, N, N]: texels
-    seen whichever way the brush goes; `weight` float32 [F, N, N]: what a texel that decides weighs; `seen` bool
-    [T, N, N]: neither covered nor out of view in the truth; `near` [T, N, N]: distance of the tip on its way
-    from the last frame to this one, metres; `came` [N, N]: when a texel was painted last, seconds, infinite
-    where never; `mine` uint8 [T, H, W, 3]: the view without
-    brush and passer-by; `start`: the last given frame.
+    `true`, `held` float32 [F, N, N, K + 2]; `both` bool [F, N, N]: texels seen whichever way the brush goes;
+    `weight` float32 [F, N, N]: what a texel that decides weighs; `seen` bool [T, N, N]: neither covered nor
+    out of view in the truth; `near` [T, N, N]: distance of the tip on its way from the last frame to this
+    one, metres; `came` [N, N]: when a texel was painted last, seconds, infinite where never; `mine` uint8
+    [T, H, W, 3]: the view without brush and passer-by; `start`: the last given frame.
     """
 
     view: View
@@ -198,7 +199,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def weigh(ready: Book, parts: np.ndarray) -> np.ndarray:
-    """How wrong texels with shares `parts` [F, N, N, K + 2] are in the frames that decide, by weight [F, N, N].
+    """How wrong texels with shares `parts` [F, N, N, K + 2] are where it counts, by weight [F, N, N].
 
     Shares are means over three frames, which takes grain away and keeps the total variation a metric.
     """
@@ -254,7 +255,7 @@ def judge(ready: Book, frames: np.ndarray) -> Measures:
     should be. `lawful` of `came`: texels painted at the tip. `age_1` ... of `aged_1` ...: paint of an age in
     half seconds that is there. `unreadable` frames of `frames` count as the canvas kept as it was.
     """
-    at = [t for t in range(ready.start, len(frames)) if ready.seen[t].any()]
+    at = [t for t in range(ready.start, len(frames)) if ready.seen[t].mean() > ENOUGH]
     reading = strokes.read(ready.view, frames, at)
     shown = {t: reading.parts[i] for i, t in enumerate(at) if reading.readable[i]}
     wrong, lawful, came = watch(ready, shown)

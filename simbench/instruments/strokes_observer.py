@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from simbench.worlds.scene import Scene
 
 BEND = 0.05
 """Change of pace, metres per second, from which on a way has a corner: commands are rounded."""
-MOST = 500
+MOST = 300
 """Pixels that a stroke is fitted to."""
 CAP = 3600.0
 
@@ -38,11 +39,13 @@ def roll_out(condition: Condition, setting: Setting) -> Video:
     layout = told(condition, setting)
     layout = min(
         (dataclasses.replace(layout, texture=name) for name in _textures(setting)),
-        key=lambda one: float(np.abs(filmed(strokes.without(one, ()), condition, [0])[0] - given[0]).mean()),
+        key=lambda one: float(
+            np.abs(filmed(strokes.without(one, ()), condition, setting, [0])[0] - given[0]).mean()
+        ),
     )
     layout = dataclasses.replace(layout, old=older(layout, condition, setting))
     later = range(len(given), condition.frames)
-    drawn = filmed(canvas.stage(layout), condition, later).astype(np.uint8)
+    drawn = filmed(canvas.stage(layout), condition, setting, later).astype(np.uint8)
     return Video(np.concatenate([given, drawn]), condition.fps)
 
 
@@ -82,14 +85,19 @@ def told(condition: Condition, setting: Setting) -> Layout:
     )
 
 
-def filmed(scene: Scene, condition: Condition, frames: Sequence[int]) -> np.ndarray:
+def filmed(scene: Scene, condition: Condition, setting: Setting, frames: Sequence[int]) -> np.ndarray:
     """int16 [F, H, W, 3]: a scene under the cameras of a condition."""
+    assert condition.poses is not None
+    return _drawn(scene, setting, condition.poses, frames)
+
+
+def _drawn(scene: Scene, setting: Setting, poses: np.ndarray, frames: Sequence[int]) -> np.ndarray:
     from simbench.worlds.compile import compile_scene
     from simbench.worlds.film import SAMPLES
     from simbench.worlds.render import render
 
-    clip = compile_scene(scene, condition.frames, condition.fps, condition.poses)
-    drawn = render(clip, condition.width, condition.height, SAMPLES, only=list(frames), truth=False)
+    clip = compile_scene(scene, len(poses), setting.fps, poses)
+    drawn = render(clip, setting.width, setting.height, SAMPLES, only=list(frames), truth=False)
     return drawn.rgb.astype(np.int16)
 
 
@@ -119,19 +127,29 @@ def corners(places: Sequence[tuple[float, float, float]], end: float) -> canvas.
 def older(layout: Layout, condition: Condition, setting: Setting) -> tuple[canvas.Old, ...]:
     """The older strokes [x0, y0, x1, y1, colour], fitted to what the given frames show of them."""
     assert condition.poses is not None and condition.intrinsics is not None
-    given = condition.given_frames
+    k = len(condition.given_frames)
+    seen = dataclasses.replace(layout, line=layout.line[:1])
+    parts = (condition.given_frames, condition.poses[:k], condition.intrinsics[:k])
+    return _older(seen, setting, *(np.ascontiguousarray(part).tobytes() for part in parts))
+
+
+@lru_cache(maxsize=1)
+def _older(
+    layout: Layout, setting: Setting, frames: bytes, cameras: bytes, lenses: bytes
+) -> tuple[canvas.Old, ...]:
+    """The same for all cases of a scene, whose given frames are alike; the last is kept."""
+    given = np.frombuffer(frames, np.uint8).reshape(-1, setting.height, setting.width, 3)
+    poses, lens = (np.frombuffer(part).reshape(-1, n, n) for part, n in ((cameras, 4), (lenses, 3)))
     at = list(range(len(given)))
-    plate = filmed(strokes.without(layout, ()), condition, at)
-    poses, lens = condition.poses[at], condition.intrinsics[at]
+    plate = _drawn(strokes.without(layout, ()), setting, poses, at)
     view = strokes.view(layout, setting, poses, lens, plate)
     parts = strokes.read(view, given, at).parts.mean(axis=0)
     places = strokes.texels(parts.shape[0])
-    level = given.astype(np.float32)
     rays = ground(poses, lens, setting)
     found = []
     for k, (*_, colour) in enumerate(layout.old):
         ends = _roughly(parts[..., 2 + k], places)
-        found.append((*_finely(ends, level, rays, view.ink[0], view.ink[2 + k]), colour))
+        found.append((*_finely(ends, given.astype(np.float32), rays, view.ink[0], view.ink[2 + k]), colour))
     return tuple(found)
 
 
@@ -189,7 +207,7 @@ def _finely(
     step = max(float(np.abs(places[:, 1, 0] - places[:, 0, 0]).mean()), 1e-4)
 
     def misfit(now: np.ndarray) -> float:
-        """Squares of what is off, capped, since a brush may hide some of it. Light adds up, its root is seen."""
+        """Squares of what is off, capped: a brush may hide some. Light adds up, its root is seen."""
         cover = np.clip(0.5 + (RADIUS - _apart(places, now)) / step, 0.0, 1.0).mean(axis=1)[:, None]
         drawn = np.sqrt(cover * ink**2 + (1.0 - cover) * white**2)
         return float(np.minimum(((drawn - seen) ** 2).sum(axis=1), CAP).sum())
