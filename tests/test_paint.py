@@ -78,7 +78,9 @@ def test_the_command_alone_tells_which_way_the_brush_goes(suite: Paint) -> None:
         for trial in canvas.TRIALS:
             a, b = (c for c in suite.cases(scene) if c.tags["trial"] == trial)
             assert np.array_equal(a.condition.given_frames, b.condition.given_frames)
+            assert a.condition.poses is not None and b.condition.poses is not None
             assert np.array_equal(a.condition.poses, b.condition.poses)
+            assert a.condition.actions is not None and b.condition.actions is not None
             k = suite.setting.context
             assert a.condition.actions[:k] == b.condition.actions[:k]
             assert a.condition.actions[k:] != b.condition.actions[k:]
@@ -161,7 +163,7 @@ def test_paint_that_comes_late_counts_as_wrong_though_it_lies_right(suite: Paint
     story = references.story_of(one.case, suite.setting)
     measures = one.score(Video(references.late(story, 1.0), suite.setting.fps))
     assert measures["lawful"] < 0.3 * measures["came"]
-    assert measures["wrong"] >= 0.97 * measures["hold"]
+    assert measures["wrong"] >= 0.95 * measures["hold"]
 
 
 def test_the_observer_knows_what_the_condition_tells(suite: Paint, ready: list[Ready]) -> None:
@@ -203,6 +205,7 @@ def test_paint_of_known_shares_is_told_apart() -> None:
 def test_texels_lie_where_the_camera_puts_them(suite: Paint, ready: list[Ready]) -> None:
     """The canvas's brown frame begins where texels end: found in pixels, not by the projection."""
     condition = ready[0].case.condition
+    assert condition.poses is not None and condition.intrinsics is not None
     uv = strokes.project(condition.poses, condition.intrinsics, 21)
     frame = condition.given_frames[0].astype(int)
     middle = round(float(uv[0, 10, 10, 1]))
@@ -221,7 +224,7 @@ def test_an_exported_condition_comes_back_with_poses_and_actions(
     from simbench.export import export_cases
 
     condition: Condition = ready[0].case.condition
-    export_cases([condition], tmp_path)
+    export_cases(suite, [ready[0].case.scene], tmp_path)
     back = load_condition(tmp_path / condition.name)
     assert back.digest() == condition.digest()
 
@@ -236,7 +239,7 @@ def test_an_exported_condition_comes_back_with_poses_and_actions(
         ({"given": "cam"}, "use given=act"),
         ({"context": 1}, "context=2"),
         ({"context": 8}, "given frames"),
-        ({"frames": 7, "context": 2}, "frames=13"),
+        ({"frames": 5, "context": 2}, "frames=13"),
     ],
 )
 def test_settings_that_cannot_be_asked_are_refused(

@@ -73,7 +73,7 @@ def held_paints(layout: Layout) -> tuple[Any, ...]:
     """The paint of the last given frame, all there from the start."""
     given, _ = canvas.split_at(layout.line, layout.parts)
     still = tuple((0.0, x, y) for _, x, y in given)
-    return (*canvas.paints(layout)[:-1], canvas.stroke(still, layout.colour))
+    return (*canvas.old_paints(layout), canvas.stroke(still, layout.colour))
 
 
 @lru_cache(maxsize=4)

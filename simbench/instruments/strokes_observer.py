@@ -72,7 +72,7 @@ def told(condition: Condition, setting: Setting) -> Layout:
         duration=(condition.frames - 1) / condition.fps,
         trial="",
         line=corners(line, canvas.END * (condition.frames - 1) / condition.fps),
-        parts=line[0][0],
+        parts=(len(condition.given_frames) - 1) / condition.fps,
         old=tuple((0.0, 0.0, 0.0, 0.0, colour) for colour in colours),
         colour=brush.group(1) if brush else "green",
         wall=wall.group(1) if wall else "grey",

@@ -86,7 +86,7 @@ def until(layout: Layout, time: float) -> canvas.Line:
 
 def older(layout: Layout) -> Paints:
     """The strokes that are there from the start."""
-    return canvas.paints(layout)[:-1]
+    return canvas.old_paints(layout)
 
 
 def given(layout: Layout) -> Paints:

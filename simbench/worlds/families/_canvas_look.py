@@ -16,6 +16,7 @@ from simbench.worlds.families._canvas_law import (
     across,
     eye,
     fov,
+    split_at,
     target,
 )
 from simbench.worlds.families._stage import filmed, glide, upright_to
@@ -36,6 +37,8 @@ from simbench.worlds.scene import (
 WALLS = ("grey", "sand", "sage", "slate blue")
 TEXTURES = ("brick", "noise")
 BOARDS = ("brown", "dark grey", "olive")
+LATER = 1e-3
+"""Seconds after the ways parted at which there is paint of the second part."""
 WHITE: Vec = palette.rgb("white")
 BOARD_Z = 0.8
 LEAN: Vec = (0.5, -0.75, 0.433)
@@ -72,10 +75,20 @@ def stroke(line: Sequence[tuple[float, float, float]], colour: str) -> Paint:
     return Paint("canvas", 2, 1, tuple(line), RADIUS, palette.rgb(colour))
 
 
+def old_paints(layout: Layout) -> tuple[Paint, ...]:
+    """The strokes that are there from the start."""
+    return tuple(stroke(((0.0, x0, y0), (0.0, x1, y1)), colour) for x0, y0, x1, y1, colour in layout.old)
+
+
 def paints(layout: Layout) -> tuple[Paint, ...]:
-    """The strokes that are there from the start, then the brush's."""
-    old = [stroke(((0.0, x0, y0), (0.0, x1, y1)), colour) for x0, y0, x1, y1, colour in layout.old]
-    return (*old, stroke(layout.line, layout.colour))
+    """Older strokes, then the brush's in two parts: a stroke's grid spans all of it, and no pixel before the
+    ways part may tell which comes."""
+    before, after = split_at(layout.line, layout.parts)
+    if after and before:
+        (time, x, y), *rest = after
+        after = ((time + LATER, x, y), *rest)
+    parts = [stroke(line, layout.colour) for line in (before, after) if line]
+    return (*old_paints(layout), *parts)
 
 
 def _box(name: str, centre: Vec, half: Vec, material: Material) -> Body:

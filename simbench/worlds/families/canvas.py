@@ -19,6 +19,8 @@ from simbench.worlds.families._canvas_law import (
     SEEN,
     TRIALS,
     Layout,
+    Line,
+    Old,
     action,
     from_facts,
     split_at,
@@ -27,7 +29,16 @@ from simbench.worlds.families._canvas_law import (
     to_facts,
     turned,
 )
-from simbench.worlds.families._canvas_look import BOARDS, TEXTURES, WALLS, WHITE, paints, stage, stroke
+from simbench.worlds.families._canvas_look import (
+    BOARDS,
+    TEXTURES,
+    WALLS,
+    WHITE,
+    old_paints,
+    paints,
+    stage,
+    stroke,
+)
 from simbench.worlds.scene import Scene
 
 __all__ = [
@@ -42,10 +53,13 @@ __all__ = [
     "WALLS",
     "WHITE",
     "Layout",
+    "Line",
+    "Old",
     "action",
     "actions",
     "build",
     "from_facts",
+    "old_paints",
     "paints",
     "place_word",
     "prompt",
