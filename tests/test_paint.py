@@ -288,3 +288,15 @@ def test_the_canvas_leaves_the_view_and_is_whole_again(suite: Paint, ready: list
         covered = one.book.seen[6:11].all(axis=0)
         assert not covered.any(), "a part is never hidden"
         assert one.book.view.inside[list(one.book.judged)].all()
+
+
+GOLDEN_VERSION = 1
+GOLDEN = {"oracle": 0.999810042, "late": 0.035198845, "anywhere": -1.394765837, "reset": -0.364320837}
+"""Raw S over the first scenes, by reference, of GOLDEN_VERSION."""
+
+
+def test_scores_are_pinned_by_the_suites_version(suite: Paint, ready: list[Ready]) -> None:
+    assert suite.version == GOLDEN_VERSION, "a new version needs new golden scores"
+    for name, golden in GOLDEN.items():
+        make = suite.oracle if name == "oracle" else suite.cheats()[name]
+        assert score_of(suite, rows(ready, make)) == pytest.approx(golden, abs=1e-6), name
