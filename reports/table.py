@@ -32,9 +32,11 @@ def number(value: float | None, digits: int = 1) -> str:
 
 
 def columns(block: Block) -> list[str]:
-    """Which metrics stand beside the score."""
+    """Which metrics stand beside the score: those that the suite puts first, then the others by name."""
     names = {name for row in block.rows for name in row["metrics"]} - set(HIDDEN)
-    return [*(n for n in FIRST if n in names), *sorted(names - set(FIRST))][:MOST_COLUMNS]
+    chosen = [name for row in block.rows for name in row.get("columns", ())]
+    first = [name for name in dict.fromkeys([*FIRST, *chosen]) if name in names]
+    return [*first, *sorted(names - set(first))][:MOST_COLUMNS]
 
 
 def cells(block: Block) -> list[list[str]]:

@@ -63,6 +63,7 @@ def summary_row(measured: Measured, role: str, generator: str, exposure: str) ->
         "bound": bound,
         "mde": None if head is None or head.sd is None else smallest_difference(head.sd, head.count),
         "kappa": kappa(*readers),
+        "columns": list(getattr(suite, "columns", ())),
         "metrics": {
             name: {"mean": i.mean, "low": i.low, "high": i.high, "scenes": i.count}
             for name, i in found.items()

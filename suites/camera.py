@@ -1,9 +1,10 @@
 """camera: does the camera go where it is told, as far as it is told?
 
-A yard is filmed along three commanded paths: a turn on one spot, a way through the yard, and one of both out
-and back. The first frames and all cameras are given. The camera of every later frame is found from known
-points of the world (PnP, in metres) and its error told in units of the path's largest excursion. Standing
-still is 0 by construction, also where the path returns; the truth is 1.
+A yard is filmed along a commanded path: a turn on one spot, a way through the yard, or one of both out and
+back, in turn by scene. The first frames and all cameras are given. The camera of every later frame is found
+from known points of the world (PnP, in metres). S is the smaller of two: where the camera is, and how it
+moves, each as an error in units of the path's largest excursion over that of standing still. Standing still
+is 0 by construction, anywhere and also where the path returns; the truth is 1.
 """
 
 from __future__ import annotations
@@ -48,14 +49,7 @@ class Camera:
     name: str = "camera"
     version: int = 1
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.camera")
-    columns: ClassVar[tuple[str, ...]] = (
-        "gain",
-        "likeness",
-        "registered",
-        "turn_error",
-        "way_error",
-        "drift",
-    )
+    columns: ClassVar[tuple[str, ...]] = ("place", "motion", "gain", "registered", "turn_error", "way_error")
 
     def __post_init__(self) -> None:
         s = self.setting
@@ -77,10 +71,14 @@ class Camera:
         return scene_ids(count, seed)
 
     def cases(self, scene: str) -> Sequence[Case]:
-        """A turn, a way and a return through one yard."""
-        index, seed = int(scene.rsplit("-", 1)[1]), seed_of(self.name, scene)
-        difficulty = self.setting.difficulty
-        return [self._case(scene, seed, trial, plan(seed, index, trial, difficulty)) for trial in TRIALS]
+        """A turn, a way or a return through one yard, in turn by scene."""
+        turn, kind = divmod(int(scene.rsplit("-", 1)[1]), len(TRIALS))
+        return [self.case(scene, TRIALS[kind], turn)]
+
+    def case(self, scene: str, trial: str, turn: int = 0) -> Case:
+        """One trial in the yard of a scene; its move is the one whose `turn` it is."""
+        seed = seed_of(self.name, scene)
+        return self._case(scene, seed, trial, plan(seed, turn, trial, self.setting.difficulty))
 
     def _case(self, scene: str, seed: int, trial: str, path: Path) -> Case:
         s = self.setting
@@ -109,6 +107,10 @@ class Camera:
         facts = case.truth.facts
         return Shoot(facts["seed"], Path(facts["move"], facts["amount"], facts["profile"]), self.setting)
 
+    def finder(self, case: Case) -> Finder:
+        """Of the points that a case is judged by."""
+        return _asked(self.shoot(case))[0]
+
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Film the truth and choose its points once; the result reads any number of videos."""
         find, course = _asked(self.shoot(case))
@@ -131,8 +133,8 @@ class Camera:
         }
 
     def aggregate(self, rows: Sequence[CaseScore]) -> Mapping[str, Mapping[str, float]]:
-        """Per scene: S, the same of each trial, and the mean of every other measure; a case that is not ok
-        stands still and is not found."""
+        """Per scene: S, the same by name of its trial, and the mean of every other measure; a case that is
+        not ok stands still and is not found."""
         return {scene: _scene_values(part) for scene, part in by_scene(rows).items()}
 
     def calibrated(self, metric: str, raw: float) -> float:
@@ -196,7 +198,7 @@ def _asked(shoot: Shoot) -> tuple[Finder, Course]:
 
 def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
     """Raw values of one scene. Nothing is left out: what is not ok stands still and is not found."""
-    floor = {"course": 0.0, "registered": 0.0}
+    floor = {"course": 0.0, "place": 0.0, "motion": 0.0, "registered": 0.0}
     out = means(rows, floor)
     out["S"] = out.pop("course")
     for trial in TRIALS:

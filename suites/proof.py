@@ -263,19 +263,23 @@ def len_context(suite: Suite) -> int:
 
 
 def gather(suite: Proven, scenes: Sequence[str], parts: tuple[str, ...], workers: int) -> Scores:
-    """Scores of many scenes, in worker processes; progress goes to the terminal."""
+    """Scores of many scenes, in worker processes."""
     from simbench.engine import open_engine
+    from simbench.progress import progress
     from simbench.suite import preload
 
     tasks = [Task(suite, scene, parts) for scene in scenes]
     found: dict[str, Scores] = {}
     seconds = 0.0
-    with open_engine("local", workers, preload([suite])) as engine:
-        for done, (scene, result, took) in enumerate(engine.map(score_scene, tasks), 1):
+    with (
+        open_engine("local", workers, preload([suite])) as engine,
+        progress("scenes", len(tasks)) as shown,
+    ):
+        for scene, result, took in engine.map(score_scene, tasks):
             found[scene] = result
             seconds += took
-            print(f"\r{done}/{len(tasks)} scenes", end="", flush=True)
-    print(f", {seconds / len(tasks):.2f} s of one core each")
+            shown.step()
+    print(f"{len(tasks)} scenes, {seconds / len(tasks):.2f} s of one core each")
     out: Scores = {part: {} for part in parts}
     for scene in scenes:
         for part, names in found[scene].items():

@@ -20,6 +20,9 @@ if __package__:  # run as a module from the root; the tests import it from their
 import rivals_3d_measures as theirs
 
 from simbench.case import Case, Setting
+from simbench.instruments.course import Course
+from simbench.instruments.course import measures as course_measures
+from simbench.instruments.points import Found
 from simbench.metrics import trajectory
 from simbench.references import shots, views
 from simbench.references.shots import Shot
@@ -93,31 +96,26 @@ VIDEOS: Mapping[str, views.View] = {
 def ours(suite: Geometry, case: Case) -> Callable[[np.ndarray], dict[str, float]]:
     """Reads any number of videos of one case, 100 for the truth.
 
-    `geometry` is S of the suite and `aj` its TAP-Vid average Jaccard in %; `camera` the pose error in
-    excursions (a frozen camera 0), of the cameras that `simbench.instruments.points` finds; a frame without
-    one costs what a frozen one does.
+    `geometry` is S of the suite and `aj` its TAP-Vid average Jaccard in %; `camera` what the suite camera
+    says of the cameras that are found, 100 being none of them off.
     """
     from simbench.instruments.points import finder, surface_points
 
     s, score = suite.setting, suite.scorer(case)
     scene, poses = case.truth.scene, case.condition.poses
     assert poses is not None
-    start, after = s.context - 1, slice(s.context, None)
+    start = s.context - 1
     find = finder(scene, s, surface_points(scene, s, poses[start]), (0, start, s.frames - 1))
-    depth = float(np.median(find.truth.depth[start]))
-    still = np.repeat(poses[start : start + 1], s.frames, axis=0)
-    frozen = trajectory.excursion_error(still, poses, depth)[after]
+    course = Course(poses, float(np.median(find.truth.depth[start])), s.context)
 
     def read(frames: np.ndarray) -> dict[str, float]:
         """What we say of one video, uint8 [T, H, W, 3]."""
         measures = score(Video(frames, s.fps))
         row = CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, "ok", "", measures)
-        error = trajectory.excursion_error(find.follow(frames).poses, poses, depth)[after]
-        error = np.where(np.isfinite(error), error, frozen)
         return {
             "geometry": suite.calibrated("S", suite.aggregate([row])[case.scene]["S"]),
             "aj": 100.0 * measures["aj"],
-            "camera": 100.0 * (1.0 - float(error.sum() / frozen.sum())),
+            "camera": 100.0 * course_measures(course, find.follow(frames))["course"],
         }
 
     return read
@@ -195,12 +193,19 @@ def paths(frames: int = 81, peak: float = 60.0) -> dict[str, np.ndarray]:
 
 def compare_paths(made: Mapping[str, np.ndarray], true: np.ndarray, depth: float = 5.0) -> dict[str, dict]:
     """name of the path -> column -> value, cameras known without error. `ours` is S of the suite camera."""
-    frozen = trajectory.excursion_error(np.repeat(true[:1], len(true), axis=0), true, depth).mean()
+    course, all_seen = Course(true, depth, given=1), np.ones(len(true), bool)
+    nothing = np.zeros((len(true), 0))
+
+    def ours(poses: np.ndarray) -> float:
+        """S of a path of which every camera is found."""
+        found = Found(poses, all_seen, nothing[..., None], nothing.astype(bool), all_seen.astype(float))
+        return 100.0 * course_measures(course, found)["course"]
+
     return {
         name: {
             "wrbench": theirs.wrbench_precision(poses, true),
             "memobench": theirs.memobench_control(poses, true),
-            "ours": 100.0 * (1.0 - float(trajectory.excursion_error(poses, true, depth).mean() / frozen)),
+            "ours": ours(poses),
             "gain": trajectory.gain(poses, true, depth),
         }
         for name, poses in made.items()

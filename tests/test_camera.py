@@ -1,7 +1,4 @@
-"""camera: what a path scores, by hand and through the instrument; who may not score; what is refused.
-
-The suite has no yaml yet: it is offered once its ladder has been measured.
-"""
+"""camera: what a path scores, by hand and through the instrument; who may not score; what is refused."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import build
 
 from simbench.case import Case, Setting
 from simbench.errors import UserError
@@ -59,9 +57,23 @@ def test_still_is_zero_truth_is_one_and_half_is_half(profile: str, turn: float, 
     for factor, score in ((1.0, 1.0), (0.5, 0.5), (0.0, 0.0), (-1.0, -1.0)):
         gone = np.where(np.arange(FRAMES) < GIVEN, shares, start + factor * (shares - start))
         got = measures(asked, found(poses(turn * gone, way * gone)))
-        assert got["course"] == pytest.approx(score, abs=1e-3)
+        for name in ("course", "place", "motion"):
+            assert got[name] == pytest.approx(score, abs=1e-3)
         assert got["registered"] == 1.0
     assert got["gain"] < 1.0
+
+
+@pytest.mark.parametrize("profile", ["through", "there and back"])
+def test_who_stands_still_anywhere_is_at_most_zero(profile: str) -> None:
+    asked = course(profile, 30.0, 0.8)
+    shares = path(profile)
+    for stand in (0.0, 0.3, 0.5, 0.65, 1.0):
+        gone = np.where(np.arange(FRAMES) < GIVEN, shares, stand)
+        got = measures(asked, found(poses(30.0 * gone, 0.8 * gone)))
+        assert got["course"] <= 1e-9, stand
+    again = np.concatenate([shares[:GIVEN], shares[: FRAMES - GIVEN]])
+    behind = measures(asked, found(poses(30.0 * again, 0.8 * again)))
+    assert profile == "there and back" or (behind["motion"] > 0.9 and behind["course"] < 0.05)
 
 
 def test_amplitude_and_likeness_are_told_apart() -> None:
@@ -80,8 +92,11 @@ def test_a_lost_frame_costs_what_standing_still_costs_or_its_mean() -> None:
     lost = np.arange(FRAMES) < GIVEN
     errors = asked.errors(found(asked.poses, lost))
     assert np.allclose(errors[GIVEN:], np.maximum(held, mean)[GIVEN:])
+    place = pytest.approx(1 - np.maximum(held, mean)[GIVEN:].mean() / mean)
     assert measures(asked, found(asked.poses, lost)) == {
-        "course": pytest.approx(1 - np.maximum(held, mean)[GIVEN:].mean() / mean),
+        "course": place,
+        "place": place,
+        "motion": 0.0,
         "registered": 0.0,
     }
     one = np.arange(FRAMES) != GIVEN
@@ -114,12 +129,25 @@ def test_plans_take_turns_and_keep_in_range() -> None:
 
 @pytest.fixture(scope="module")
 def suite() -> Camera:
-    return Camera()
+    """The suite as the configuration gives it."""
+    return build("suite", "camera")
 
 
 @pytest.fixture(scope="module")
 def cases(suite: Camera) -> list[Case]:
-    return list(suite.cases(suite.scenes(1, "7")[0]))
+    """A turn, a way and a return in the same yard."""
+    return [suite.case(suite.scenes(1, "7")[0], trial) for trial in TRIALS]
+
+
+def test_trials_and_moves_take_turns(suite: Camera) -> None:
+    made = [case for scene in suite.scenes(12, "7") for case in suite.cases(scene)]
+    assert [case.tags["trial"] for case in made] == list(TRIALS) * 4
+    assert {case.tags["move"] for case in made if case.tags["trial"] == "travel"} == {
+        "orbit",
+        "truck",
+        "crane",
+        "dolly",
+    }
 
 
 def test_the_truth_is_found_and_followed(suite: Camera, cases: list[Case]) -> None:
@@ -132,7 +160,7 @@ def test_the_truth_is_found_and_followed(suite: Camera, cases: list[Case]) -> No
 
 def test_who_stands_turns_back_or_leaves_does_not_score(suite: Camera, cases: list[Case]) -> None:
     scores = {}
-    for name in ("frozen", "opposite", "twitch", "fly_off", "mirrored", "elsewhere", "noise"):
+    for name in ("frozen", "opposite", "twitch", "fly_off", "mirrored", "halfway", "noise"):
         cheat = suite.cheats()[name]
         scores[name] = [suite.score(case, cheat(case))["course"] for case in cases]
     assert max(max(part) for part in scores.values()) < 0.05, scores
@@ -153,11 +181,9 @@ def test_a_case_says_its_command_and_keeps_what_follows(suite: Camera, cases: li
         assert ("comes back" in condition.prompt) == comes_back
 
 
-def test_a_command_survives_export_to_the_last_digit(
-    suite: Camera, cases: list[Case], tmp_path: Path
-) -> None:
-    export_cases(suite, suite.scenes(1, "7"), tmp_path)
-    for case in cases:
+def test_a_command_survives_export_to_the_last_digit(suite: Camera, tmp_path: Path) -> None:
+    export_cases(suite, suite.scenes(3, "7"), tmp_path)
+    for case in (case for scene in suite.scenes(3, "7") for case in suite.cases(scene)):
         back = load_condition(tmp_path / case.condition.name)
         assert back.digest() == case.condition.digest()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import toy
+from conftest import names_in
 
 from simbench import exits
 from simbench.cli import main
@@ -90,6 +91,13 @@ def test_lists_hold_what_lies_in_a_folder_of_ones_own(
         "+suite@suites.toy=toy",
         "+suite@suites.permanence=permanence",
     ]
+
+
+@pytest.mark.parametrize("name", names_in("group"))
+def test_a_group_that_ships_names_suites_that_ship(name: str) -> None:
+    asked = rewrite([f"suite={name}"])
+    assert len(asked) >= 2
+    assert {line.rpartition("=")[2] for line in asked} <= set(names_in("suite"))
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "trajectory.excursions": {"true": POSES, "depth": 5.0},
     "trajectory.excursion_error": {**PATHS, "depth": 5.0},
     "trajectory.gain": {**PATHS, "depth": 5.0},
+    "trajectory.motion_gain": {**PATHS, "depth": 5.0},
     "trajectory.path_correlation": {**PATHS, "depth": 5.0},
 }
 

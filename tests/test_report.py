@@ -14,7 +14,7 @@ import toy
 
 from reports.aggregate import ReportError, blocks, read_scores, read_summary, refuse_mixed
 from reports.page import write_page
-from reports.table import cells, main, notes, number, table_text
+from reports.table import cells, columns, main, notes, number, table_text
 from simbench.summary import summary_text
 
 SCHEMA = Path(__file__).resolve().parent.parent / "reports" / "schema" / "summary.schema.json"
@@ -62,6 +62,7 @@ def test_summary_keeps_its_schema(ran: Path) -> None:
         {"planned": -1},
         {"extra": 1},
         {"metrics": {"S": 3}},
+        {"columns": "place"},
         {"given": "x"},
     ],
 )
@@ -88,6 +89,14 @@ def test_the_table_shows_every_row_its_counts_and_reasons(ran: Path) -> None:
     assert "instrument error: the truth itself reads 100.0, 0.0 off" in text
     assert "the smallest difference from a fixed score that 3 scenes show" in text
     assert "(at most 5)" in text
+
+
+def test_a_suite_says_which_metrics_come_first() -> None:
+    one = {"mean": 1.0, "low": None, "high": None, "scenes": 1}
+    found = dict.fromkeys(("S", "drift", "place", "motion", *(f"b{i}" for i in range(9))), one)
+    shown = columns(blocks([row(metrics=found, columns=["place", "motion", "absent"])])[0])
+    assert shown == ["place", "motion", "b0", "b1", "b2", "b3", "b4"]
+    assert columns(blocks([row(metrics=found)])[0])[:2] == ["b0", "b1"]
 
 
 def test_the_score_and_its_interval_are_those_of_the_scene_lines(ran: Path) -> None:

@@ -163,6 +163,23 @@ def gain(made: np.ndarray, true: np.ndarray, depth: float) -> float:
     return float((a * b).sum()) / below if below > 0 else float("nan")
 
 
+def motion_gain(made: np.ndarray, true: np.ndarray, depth: float) -> float:
+    """The same slope, of both paths [T, 4, 4] about their means (degrees, m, `depth` in m); no unit.
+
+    1 is right, and a camera that stands still is 0 wherever it stands. NaN poses count as standing still
+    where the others are on average; no pose at all is 0. NaN if the true path goes nowhere.
+    """
+    a, b = _ways(made, true, depth)
+    seen = np.isfinite(a).all(axis=1)
+    below = float(((b - b.mean(axis=0)) ** 2).sum())
+    if not below > 0:
+        return float("nan")
+    if not seen.any():
+        return 0.0
+    a, b = a[seen] - a[seen].mean(axis=0), b[seen]
+    return float((a * b).sum()) / below
+
+
 def path_correlation(made: np.ndarray, true: np.ndarray, depth: float) -> float:
     """How alike two paths of poses [T, 4, 4] are whatever their amplitude, -1 to 1, no unit.
 

@@ -124,6 +124,17 @@ def overshoot(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
     return amplitude(shoot, -1.5)
 
 
+def halfway(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
+    """Jumps to the middle of what is left of the way and stays there."""
+    path, k = shares(shoot), given(shoot)
+    return along(shoot, np.full(len(path), 0.5 * (path[k:].min() + path[k:].max())))
+
+
+def far_end(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
+    """Jumps to the far end of the way and stays there."""
+    return along(shoot, np.ones(shoot.setting.frames))
+
+
 def twitch(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
     """Stands still, but for one frame at the far end of the way."""
     shot, k = film(shoot), given(shoot)
@@ -305,6 +316,8 @@ def elsewhere(shoot: Shoot, strength: float = 1.0) -> np.ndarray:
 CHEATS: Mapping[str, Take] = {
     "frozen": frozen,
     "home": home,
+    "halfway": halfway,
+    "far_end": far_end,
     "opposite": opposite,
     "backs_off": backs_off,
     "overshoot": overshoot,
