@@ -44,7 +44,8 @@ class Condition:
 
     `given_frames` uint8 [k, H, W, 3] sRGB (k = 0 for t2v, 1 for i2v); the answer has `frames` frames
     of `height` x `width` at `fps`, the given ones included. `poses` float64 [T, 4, 4] world to camera
-    (OpenCV) and `intrinsics` float64 [T, 3, 3] only for given=cam, `actions` only for given=act.
+    (OpenCV) and `intrinsics` float64 [T, 3, 3] for given=cam, and for given=act where the camera moves as
+    well; `actions`, a command for each frame, only for given=act.
     """
 
     name: str

@@ -141,13 +141,16 @@ def check_no_truth(suite: Suite) -> None:
 
 
 def check_command(condition: Condition) -> None:
-    """Poses and intrinsics for given=cam, actions for given=act, one for each frame; elsewhere nothing."""
+    """Poses and intrinsics for given=cam, actions for given=act, one for each frame; with given=act also
+    both where the camera moves too; elsewhere nothing."""
     arrays = {"poses": (condition.poses, (4, 4)), "intrinsics": (condition.intrinsics, (3, 3))}
     for name, (value, shape) in arrays.items():
-        assert (value is not None) is (condition.given == "cam"), f"{name} with given={condition.given}"
+        if condition.given != "act":
+            assert (value is not None) is (condition.given == "cam"), f"{name} with given={condition.given}"
         if value is not None:
             assert value.dtype == np.float64 and value.shape == (condition.frames, *shape), name
             assert np.isfinite(value).all(), name
+    assert (condition.poses is None) is (condition.intrinsics is None), "poses and intrinsics go together"
     assert (condition.actions is not None) is (condition.given == "act"), f"actions: {condition.given}"
     assert condition.actions is None or len(condition.actions) == condition.frames, "an action for each frame"
 

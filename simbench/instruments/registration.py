@@ -96,7 +96,7 @@ def _displacement(shift: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.sqrt((shift[:, 0] ** 2 + shift[:, 1] ** 2) * spread + shift[:, 2] ** 2 + shift[:, 3] ** 2)
 
 
-def _matrix(shift: np.ndarray, height: int, width: int) -> np.ndarray:
+def matrix(shift: np.ndarray, height: int, width: int) -> np.ndarray:
     """2 x 3 map from plate pixels to frame pixels for one similarity (about the image's centre)."""
     zoom, roll, dx, dy = shift
     cx, cy = (width - 1) / 2, (height - 1) / 2
@@ -111,12 +111,12 @@ def _warp(video: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     out = video.copy()
     valid = np.ones((count, height, width), dtype=bool)
     for t in np.flatnonzero(np.any(shift != 0.0, axis=1)):
-        matrix = _matrix(shift[t], height, width)
+        there = matrix(shift[t], height, width)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         out[t] = cv2.warpAffine(
-            video[t], matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            video[t], there, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
-        inside = cv2.warpAffine(np.ones((height, width), np.float32), matrix, (width, height), flags=flags)
+        inside = cv2.warpAffine(np.ones((height, width), np.float32), there, (width, height), flags=flags)
         valid[t] = inside > 0.99
     return out, valid
 

@@ -15,7 +15,7 @@ NOUNS = (
     "dial", "hand", "tank", "liquid", "float", "candle", "wick", "flame", "flower", "heart", "stem", "leaf",
     "lamp", "bar", "light", "stop", "tap", "dish", "pot", "leg", "side", "bottom", "spout", "slot", "pole",
     "foot", "hub", "mark", "ball", "cube", "block", "pillar", "cylinder", "disc", "capsule", "diamond",
-    "screen", "gate", "box", "rod", "panel",
+    "screen", "gate", "box", "rod", "panel", "canvas", "frame", "board",
 )  # fmt: skip
 PARTS = (
     "handle", "ferrule", "rim", "rail", "batten", "leg", "side", "bottom", "spout", "slot", "pole", "foot",
