@@ -34,11 +34,11 @@ TRIALS = ("first", "second")
 
 @dataclass(frozen=True)
 class Digital:
-    """The suite. `world`: one game, a module with a GAME, or any: all on disk in turn. `oracle_raw` maps
-    a setting's name to the oracle's raw measures, pinned by calibration."""
+    """The suite. `world`: games by comma that take turns, modules with a GAME among them, or any: all on
+    disk. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=64, height=64, given="act")
-    world: str = ANY
+    world: str = "craft,pong,sokoban"
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "digital"
     version: int = 1
@@ -47,8 +47,8 @@ class Digital:
 
     def __post_init__(self) -> None:
         s = self.setting
-        if self.world != ANY:
-            games.find(self.world)
+        for name in self.worlds:
+            games.find(name)
         if min(s.width, s.height) < 64:
             raise UserError(f"size={s.width}x{s.height} is below 64 px: tiles need 8 px; use size=64")
         if s.given != "act":
@@ -63,6 +63,11 @@ class Digital:
                 f" use frames={s.context + 12} or more"
             )
 
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        """Names of the games that take turns."""
+        return games.names() if self.world == ANY else tuple(self.world.split(","))
+
     def scenes(self, count: int, seed: str) -> Sequence[str]:
         """Ids of the first `count` scenes of a seed space."""
         return scene_ids(count, seed)
@@ -70,8 +75,7 @@ class Digital:
     def cases(self, scene: str) -> Sequence[Case]:
         """Two sequences of actions from one start."""
         index = int(scene.rsplit("-", 1)[1])
-        known = games.names()
-        name = known[index % len(known)] if self.world == ANY else self.world
+        name = self.worlds[index % len(self.worlds)]
         seed, s = seed_of(self.name, scene), self.setting
         game = games.find(name)
         start = game.start(seed, s.difficulty)
