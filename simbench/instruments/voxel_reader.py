@@ -109,7 +109,9 @@ def view(frame: np.ndarray, lens: Lens) -> View:
 
     small = frame.astype(np.float32)
     if frame.shape[:2] != (lens.height, lens.width):
-        small = cv2.resize(small, (lens.width, lens.height), interpolation=cv2.INTER_AREA)
+        small = np.asarray(
+            cv2.resize(small, (lens.width, lens.height), interpolation=cv2.INTER_AREA), np.float32
+        )
     seen = small[: lens.rows]
     part = detail(seen)
     return View(seen, part, float((part * part).sum()))
