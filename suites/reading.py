@@ -48,6 +48,12 @@ def measured(suite: Proven, scenes: Sequence[str]) -> dict[str, list[CaseScore]]
 def markdown(suite: Proven, chosen: Options, found: Mapping[str, Sequence[CaseScore]]) -> str:
     """The table."""
     names = ("S", *suite.columns)
+
+    def cell(scenes: Sequence[Mapping[str, float]], name: str) -> str:
+        """Mean of a metric over the scenes that have it."""
+        values = [scene[name] for scene in scenes if name in scene]
+        return f"{mean(values):.3f}" if values else "-"
+
     lines = [
         f"{suite.name} version {suite.version}, {suite.setting.name()}, {chosen.scenes} scenes of seed"
         f" {chosen.seed}; raw values of the truth, with the standard error of S over scenes.",
@@ -57,7 +63,7 @@ def markdown(suite: Proven, chosen: Options, found: Mapping[str, Sequence[CaseSc
     ]
     for nuisance, rows in found.items():
         scenes = list(suite.aggregate(rows).values())
-        cells = [f"{mean([s[name] for s in scenes]):.3f}" for name in names]
+        cells = [cell(scenes, name) for name in names]
         cells[0] += f" ± {standard_error([s['S'] for s in scenes]):.3f}"
         lines.append(f"| {nuisance} | {' | '.join(cells)} |")
     return "\n".join(lines)
