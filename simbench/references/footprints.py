@@ -181,10 +181,9 @@ def mirrored(story: Story, strength: float) -> np.ndarray:
 
 def scattered(story: Story, strength: float) -> np.ndarray:
     """As many prints, anywhere."""
-    dice = np.random.default_rng(story.seed)
-    return printed(
-        story, story.old + tuple((t, *map(float, dice.uniform(-0.4, 0.4, 2))) for t, _, _ in story.new)
-    )
+    places = np.random.default_rng(story.seed).uniform(-0.4, 0.4, (len(story.new), 2)).tolist()
+    wild = tuple((t, x, y) for (t, _, _), (x, y) in zip(story.new, places, strict=True))
+    return printed(story, story.old + wild)
 
 
 def at_the_end(story: Story, strength: float) -> np.ndarray:

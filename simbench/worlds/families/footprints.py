@@ -208,12 +208,24 @@ def test_only(layout: Layout) -> bool:
 
 
 def actions(layout: Layout, frames: int, fps: float) -> tuple[str, ...]:
-    """Where the boots stand in each frame."""
+    """Where the boots stand in each frame, and how much the panel covers."""
     told = []
     for t in range(frames):
         words = [_place(layout, place) for place in boots(layout, t / fps)]
-        told.append(f"boots {words[0]} and {words[1]}")
+        share = cover(layout, t / fps)
+        side = "top" if layout.drop > 0 else "bottom"
+        panel = f"; panel from the {side} over {100 * share:.0f} % of the ground" if share > 0 else ""
+        told.append(f"boots {words[0]} and {words[1]}{panel}")
     return tuple(told)
+
+
+def cover(layout: Layout, time: float) -> float:
+    """Share of the way from beside the ground to over it that the panel has gone at a time."""
+    if not layout.covered:
+        return 0.0
+    leave, gone, come, back = (share * layout.duration for share in PANEL)
+    coming, going = (time - leave) / (gone - leave), (time - come) / (back - come)
+    return min(max(coming, 0.0), 1.0) - min(max(going, 0.0), 1.0)
 
 
 def _place(layout: Layout, place: Spot) -> str:
