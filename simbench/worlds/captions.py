@@ -15,7 +15,7 @@ NOUNS = (
     "dial", "hand", "tank", "liquid", "float", "candle", "wick", "flame", "flower", "heart", "stem", "leaf",
     "lamp", "bar", "light", "stop", "tap", "dish", "pot", "leg", "side", "bottom", "spout", "slot", "pole",
     "foot", "hub", "mark", "ball", "cube", "block", "pillar", "cylinder", "disc", "capsule", "diamond",
-    "screen", "gate", "box", "rod", "panel", "canvas", "frame", "board",
+    "screen", "gate", "box", "rod", "panel", "boot", "canvas", "frame", "board",
 )  # fmt: skip
 PARTS = (
     "handle", "ferrule", "rim", "rail", "batten", "leg", "side", "bottom", "spout", "slot", "pole", "foot",
@@ -41,6 +41,7 @@ HAPPENS = {
     "show": "{0} comes out again",
     "contact": "{0} touches {1}",
     "bite": "{0} takes a bite out of {1}",
+    "print": "a boot leaves a print in {1}",
     "paint": "{0} paints a stroke on {1}",
     "stop": "{0} stops",
     "mine": "a block is mined",
