@@ -283,7 +283,7 @@ def astray(story: Story, strength: float) -> np.ndarray:
 
 
 DAMAGES: Mapping[str, tuple[Edit, str, float, float, float, float, float]] = {
-    "lacking": (lacking, "in probability", 0.2, 0.4, 0.6, 0.8, 1.0),
+    "lacking": (lacking, "in probability", 0.05, 0.1, 0.2, 0.3, 0.5),
     "late": (late, "steps", 2.0, 3.0, 4.0, 6.0, 8.0),
     "astray": (astray, "short sides", 0.02, 0.04, 0.06, 0.08, 0.12),
     "faint": (faint, "of the darkness lacking", 0.15, 0.3, 0.45, 0.6, 1.0),
