@@ -15,9 +15,11 @@ from simbench.errors import UserError
 from simbench.export import full_prompt
 from simbench.instruments import rules
 from simbench.references import digital as references
+from simbench.references import nuisance
 from simbench.suite import CaseScore, Measures
 from simbench.video import Video
 from simbench.worlds import games
+from suites import squares
 from suites.digital import Digital
 
 WORLDS = ("craft", "pong", "sokoban")
@@ -224,6 +226,19 @@ def test_cheats_keep_what_is_given_and_play_from_there(ready: list[Ready]) -> No
     play = references.play_of(ready[0].case, build("suite", "digital").setting)
     assert play.states(play.other)[:5] == play.states()[:5]
     assert play.states(rule="doubled")[5:] != play.states()[5:]
+
+
+def test_the_table_of_squares_counts_what_is_misread(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"tint": nuisance.nuisances(8.0, 64, 8.0)["tint"], "black": np.zeros_like}
+    monkeypatch.setattr(Digital, "nuisances", lambda self, case: few)
+    assert squares.main(["scenes=1"]) == 0
+    table = capsys.readouterr().out
+    assert "| none | 0.00 (0.0) |" in table and "| tint | 0.00 (0.0) |" in table
+    black = next(line for line in table.splitlines() if line.startswith("| black"))
+    assert "| 0.00 (0.0)" not in black
+    assert squares.main(["suite=hidden"]) == 2 and "use suite=digital" in capsys.readouterr().err
 
 
 GOLDEN = {"random_actions": -0.018518519, "halts 0.5": 0.596440596, "squares 0.02": 0.641414141}
