@@ -266,22 +266,33 @@ def _registered(seen: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 def _toned(seen: np.ndarray, picture: np.ndarray, still: np.ndarray) -> np.ndarray:
     """A frame with the tones of a picture: a parabola and a ramp across the image per channel, fitted where
-    it is `still` bool [h, w], and once more without what differs most."""
+    it is `still` bool [h, w], and once more without what differs most. Grain would flatten the fit, by which
+    dark leaves come half way to wood: both are smoothed for it."""
+    import cv2
+
     height, width = seen.shape[:2]
-    ramp = np.tile(np.linspace(-1.0, 1.0, width, dtype=np.float32), height)
-    out = np.empty_like(seen)
+    smooth, goal = cv2.blur(seen, (3, 3)), cv2.blur(picture, (3, 3))
     keep = still.ravel() if still.mean() > 0.2 else np.ones(height * width, dtype=bool)
+    designs = [_curve(smooth[..., c]) for c in range(3)]
     for turn in range(2):
-        for c in range(3):
-            own, goal = seen[..., c].ravel() / 128.0, picture[..., c].ravel()
-            design = np.stack([np.ones_like(own), own, own * own, ramp * own], axis=1)
+        fits = []
+        for c, design in enumerate(designs):
             part = design[keep]
             normal = part.T @ part + 1e-3 * np.eye(4)
-            out[..., c] = (design @ np.linalg.solve(normal, part.T @ goal[keep])).reshape(height, width)
-        off = np.abs(out - picture).max(axis=-1).ravel()
+            fits.append(np.linalg.solve(normal, part.T @ goal[..., c].ravel()[keep]))
         if turn == 0:
+            made = np.stack([d @ f for d, f in zip(designs, fits, strict=True)], axis=1)
+            off = np.abs(made - goal.reshape(-1, 3)).max(axis=1)
             keep = keep & (off <= max(float(np.quantile(off[keep], 0.9)), 2.0))
-    return out
+    toned = [_curve(seen[..., c]) @ fit for c, fit in enumerate(fits)]
+    return np.stack(toned, axis=1).reshape(seen.shape).astype(np.float32)
+
+
+def _curve(channel: np.ndarray) -> np.ndarray:
+    """What tones are fitted with [h * w, 4]: one, the channel [h, w], its square, and it times the column."""
+    ramp = np.tile(np.linspace(-1.0, 1.0, channel.shape[1], dtype=np.float32), len(channel))
+    own = channel.ravel() / 128.0
+    return np.stack([np.ones_like(own), own, own * own, ramp * own], axis=1)
 
 
 def judge(seen: np.ndarray, picture: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
