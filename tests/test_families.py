@@ -417,7 +417,7 @@ def test_orbit_has_8_to_12_objects_and_every_move() -> None:
     ("arguments", "message"),
     [
         ({"name": "orbitt"}, "did you mean orbit"),
-        ({"name": "xyzzy"}, "use one of carve, look-away"),
+        ({"name": "xyzzy"}, "use one of bite, canvas, carve"),
         ({"look": "fancy"}, "plain, rich"),
         ({"difficulty": 1.5}, "from 0 to 1"),
         ({"difficulty": float("nan")}, "from 0 to 1"),

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from simbench.case import Setting
 from simbench.instruments import again, patches, points, pose
 from simbench.instruments.points import Finder
+from simbench.metrics.reprojection import project, to_camera
 from simbench.references import nuisance, views
 from simbench.worlds.compile import compile_scene
 from simbench.worlds.families import build
@@ -71,7 +72,7 @@ def test_a_camera_is_solved_among_forty_percent_outliers(seed: int) -> None:
     rng = np.random.default_rng(seed)
     world = rng.uniform(-2.0, 2.0, (110, 3)) + [0.0, 0.0, 6.0]
     camera = posed((4.0, -7.0, 2.0), (0.3, -0.2, 0.4))
-    uv = points.project(world, camera[None], CAMERA)[0][0] + rng.normal(0.0, 0.05, (110, 2))
+    uv = project(world, camera[None], CAMERA[None])[0] + rng.normal(0.0, 0.05, (110, 2))
     wrong = rng.permutation(110)[:44]
     uv[wrong] = rng.uniform(0.0, 128.0, (44, 2))
     solved = pose.solve(world, uv, CAMERA, np.eye(4), 2.0)
@@ -85,7 +86,7 @@ def test_a_camera_is_solved_among_forty_percent_outliers(seed: int) -> None:
 def test_a_camera_without_noise_is_exact() -> None:
     world = np.random.default_rng(1).uniform(-2.0, 2.0, (40, 3)) + [0.0, 0.0, 6.0]
     camera = posed((2.0, 5.0, -1.0), (0.1, 0.2, -0.3))
-    uv = points.project(world, camera[None], CAMERA)[0][0]
+    uv = project(world, camera[None], CAMERA[None])[0]
     solved = pose.solve(world, uv, CAMERA, np.eye(4), 2.0)
     assert solved is not None and solved[1].all()
     np.testing.assert_allclose(solved[0], camera, atol=1e-6)
@@ -101,7 +102,8 @@ def test_what_fixes_no_camera_is_no_camera() -> None:
 
 def test_nothing_behind_the_eye_agrees() -> None:
     world = np.array([[0.1, 0.2, 5.0], [0.1, 0.2, -5.0], [0.0, 0.0, 0.0]])
-    uv, depth = points.project(world, np.eye(4)[None], CAMERA)
+    uv = project(world, np.eye(4)[None], CAMERA[None])
+    depth = to_camera(world, np.eye(4)[None])[..., 2]
     np.testing.assert_allclose(uv[0, 0], [67.2, 70.4])
     assert np.isnan(uv[0, 1:]).all() and depth[0].tolist() == [5.0, -5.0, 0.0]
     off = pose.errors(world, np.tile([67.2, 70.4], (3, 1)), CAMERA, np.eye(4))
@@ -234,7 +236,7 @@ def test_surface_points_lie_on_surfaces(scene: Scene, find: Finder) -> None:
 
 def test_a_view_of_the_sky_has_no_points_and_nothing_is_found_in_it(scene: Scene) -> None:
     upward = posed((90.0, 0.0, 0.0), (0.0, 0.0, 0.0)) @ posed((0.0, 0.0, 0.0), (0.0, -3.0, 0.0))
-    assert points.project(np.array([[0.0, 9.0, 0.0]]), upward[None], CAMERA)[1] == pytest.approx(6.0)
+    assert to_camera(np.array([[0.0, 9.0, 0.0]]), upward[None])[..., 2] == pytest.approx(6.0)
     none = points.surface_points(scene, SETTING, upward)
     assert none.shape == (0, 3)
     found = points.finder(scene, SETTING, none).follow(np.zeros((9, 128, 128, 3), np.uint8))
