@@ -269,10 +269,14 @@ def test_luck_is_two_standard_errors_and_excuses_no_cheat() -> None:
     assert not by_luck({"name": "vanish", "score": 6.0, "error": 50.0})
 
 
+COSTLY = ("digital", "paint")
+"""Suites whose ladder takes as long as one on large pictures: 20 s of one core a scene."""
+
+
 def affordable(suite: Any, scenes: int) -> int:
-    """A third where pictures are large: all parts of the ladder take 20 to 25 s of one core a scene there,
-    and two workers are busy to the end with an even number."""
-    return scenes if suite.setting.width < 96 else scenes // 3
+    """A third where pictures are large or a ladder is costly: all its parts take 20 to 25 s of one core a
+    scene there, and two workers are busy to the end with an even number."""
+    return scenes // 3 if suite.setting.width >= 96 or suite.name in COSTLY else scenes
 
 
 @pytest.fixture(scope="module", params=names_in("suite"))
