@@ -38,11 +38,11 @@ Pair = tuple[tuple[str, ...], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Digital:
-    """The suite. `world`: games by comma that take turns, modules with a GAME among them, or any: all on
+    """The suite. `world`: games that take turns, as in pong+craft, modules with a GAME among them, or any: all on
     disk. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=64, height=64, given="act")
-    world: str = "craft,pong,sokoban"
+    world: str = "craft+pong+sokoban"
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "digital"
     version: int = 1
@@ -70,7 +70,7 @@ class Digital:
     @property
     def worlds(self) -> tuple[str, ...]:
         """Names of the games that take turns."""
-        return games.names() if self.world == ANY else tuple(self.world.split(","))
+        return games.names() if self.world == ANY else tuple(self.world.split("+"))
 
     def scenes(self, count: int, seed: str) -> Sequence[str]:
         """Ids of the first `count` scenes of a seed space."""

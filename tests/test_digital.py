@@ -179,6 +179,9 @@ def test_games_take_turns(suite: Digital) -> None:
     seen = [suite.cases(scene)[0].tags["world"] for scene in suite.scenes(4, "public")]
     assert seen == ["craft", "pong", "sokoban", "craft"]
     assert of("any").worlds == games.names() and set(seen) < set(games.names())
+    assert of("pong+craft").worlds == ("pong", "craft")
+    with pytest.raises(UserError, match="world=crat is unknown; did you mean craft"):
+        of("pong+crat")
 
 
 @pytest.mark.parametrize(
