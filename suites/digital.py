@@ -38,8 +38,8 @@ Pair = tuple[tuple[str, ...], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Digital:
-    """The suite. `world`: games that take turns, as in pong+craft, modules with a GAME among them, or any: all on
-    disk. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
+    """The suite. `world`: games that take turns, as in pong+craft, modules with a GAME among them, or any:
+    all on disk. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=64, height=64, given="act")
     world: str = "craft+pong+sokoban"
