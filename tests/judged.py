@@ -55,14 +55,15 @@ def scored_once(suite: Suite, ready: Sequence[Ready]) -> Callable[[str], list[Ca
 
     @cache
     def scored(name: str) -> list[CaseScore]:
+        """Rows of a cheat or the oracle."""
         return rows(ready, suite.oracle if name == "oracle" else suite.cheats()[name])
 
     return scored
 
 
 def score_of(suite: Suite, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric."""
-    return float(np.mean([scene[metric] for scene in suite.aggregate(scored).values()]))
+    """Mean of a raw metric over the scenes that have it."""
+    return float(np.mean([v[metric] for v in suite.aggregate(scored).values() if metric in v]))
 
 
 def raw(suite: Suite, case: Case, measures: Measures) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from conftest import build
+from judged import Ready, ready_for, row, rows, score_of
 
 from simbench.case import Case
 from simbench.errors import UserError
@@ -17,7 +17,7 @@ from simbench.instruments import bite_observer, bite_reader
 from simbench.instruments.bite_reader import Look
 from simbench.references import bite as references
 from simbench.references import nuisance
-from simbench.suite import CaseScore, Measures
+from simbench.suite import CaseScore
 from simbench.video import Video
 from simbench.worlds.families import bite
 from simbench.worlds.families.bite import Layout
@@ -27,18 +27,9 @@ SCENES = 3
 CHEATS = sorted(build("suite", "bite").cheats())
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos, and its true clip."""
-
-    case: Case
-    score: Callable[[Video], Measures]
-    truth: Video
-
-    @property
-    def layout(self) -> Layout:
-        """The stage of the case."""
-        return bite.from_facts(self.case.truth.facts["layout"])
+def layout_of(one: Ready) -> Layout:
+    """The stage of a case."""
+    return bite.from_facts(one.case.truth.facts["layout"])
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +42,7 @@ def suite() -> Bite:
 def ready(suite: Bite) -> list[Ready]:
     """The cases of one scene of each solid."""
     cases = [c for s in suite.scenes(SCENES, "public") for c in suite.cases(s)]
-    return [Ready(case, suite.scorer(case), suite.oracle(case)) for case in cases]
-
-
-def row(case: Case, measures: Measures, status: str = "ok", sample: int = 0) -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, sample, status, "", measures)
-
-
-def rows(ready: Sequence[Ready], make: Callable[[Case], Video]) -> list[CaseScore]:
-    """Every case read with the video that `make` gives."""
-    return [row(r.case, r.score(make(r.case))) for r in ready]
-
-
-def score_of(suite: Bite, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric."""
-    return float(np.mean([scene[metric] for scene in suite.aggregate(scored).values()]))
+    return [ready_for(suite, case) for case in cases]
 
 
 def answered(suite: Bite, case: Case, skin_of: Callable[[int, np.ndarray], np.ndarray]) -> CaseScore:
@@ -139,7 +115,7 @@ def test_no_answer_blind_to_contact_beats_the_whole_solid(suite: Bite, ready: li
 def test_what_comes_back_was_never_gone(suite: Bite, ready: list[Ready]) -> None:
     """A solid that is whole in its last frame was never bitten, whatever it showed before."""
     for r in ready:
-        layout = r.layout
+        layout = layout_of(r)
         last = suite.setting.frames - 1
         got = answered(
             suite, r.case, lambda t, left, end=last: left[0] if t == end else left[-1]
@@ -188,7 +164,11 @@ def test_the_observer_knows_what_the_condition_tells(suite: Bite, ready: list[Re
     assert score_of(suite, rows(ready, lambda case: suite.observer(case.condition))) > 0.95
     for r in ready:
         told = bite_observer.told(r.case.condition.prompt, suite.setting)
-        assert (told.solid, told.colour, told.way) == (r.layout.solid, r.layout.colour, r.layout.way)
+        assert (told.solid, told.colour, told.way) == (
+            layout_of(r).solid,
+            layout_of(r).colour,
+            layout_of(r).way,
+        )
 
 
 @pytest.mark.parametrize("status", ["missing", "invalid", "failed", "refused"])
@@ -265,8 +245,8 @@ def test_worlds_that_cannot_be_are_refused(options: dict[str, str], hint: str) -
 
 def test_turning_brings_the_table_back(suite: Bite, ready: list[Ready]) -> None:
     for r in ready:
-        if r.layout.way == "turn" and not r.layout.touch:
-            clip = references.truth(r.layout, suite.setting)
+        if layout_of(r).way == "turn" and not layout_of(r).touch:
+            clip = references.truth(layout_of(r), suite.setting)
             story = references.story_of(r.case, suite.setting, suite.setting.context)
             assert np.array_equal(clip[story.back], clip[story.away - 1])
             assert not np.array_equal(clip[story.back - 2], clip[story.back])

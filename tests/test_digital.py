@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from conftest import build
+from judged import Ready, ready_for, row, rows, score_of
 
-from simbench.case import Case
 from simbench.errors import UserError
 from simbench.export import full_prompt
 from simbench.instruments import rules
 from simbench.references import digital as references
 from simbench.references import nuisance
-from simbench.suite import CaseScore, Measures
 from simbench.video import Video
 from simbench.worlds import games
 from suites import squares
@@ -25,15 +22,6 @@ from suites.digital import Digital
 WORLDS = ("craft", "pong", "sokoban")
 CHEATS = sorted(build("suite", "digital").cheats())
 GOLDEN_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos, and its true clip."""
-
-    case: Case
-    score: Callable[[Video], Measures]
-    truth: Video
 
 
 def of(world: str) -> Digital:
@@ -56,23 +44,8 @@ def ready() -> list[Ready]:
         for case in one.cases(one.scenes(1, "public")[0]):
             # Scenes of several games would have one name otherwise.
             case = dataclasses.replace(case, scene=f"{world}-{case.scene}")
-            out.append(Ready(case, one.scorer(case), one.oracle(case)))
+            out.append(ready_for(one, case))
     return out
-
-
-def row(case: Case, measures: Measures, status: str = "ok") -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, status, "", measures)
-
-
-def rows(ready: Sequence[Ready], make: Callable[[Case], Video]) -> list[CaseScore]:
-    """Every case read with the video that `make` gives."""
-    return [row(r.case, r.score(make(r.case))) for r in ready]
-
-
-def score_of(suite: Digital, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric, where it is defined."""
-    return float(np.mean([v[metric] for v in suite.aggregate(scored).values() if metric in v]))
 
 
 def test_the_truth_is_read_and_obeys_the_rules(suite: Digital, ready: list[Ready]) -> None:

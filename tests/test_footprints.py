@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from conftest import build
+from judged import Ready, ready_for, row, rows, score_of
 
 from simbench.case import Case
 from simbench.errors import UserError
 from simbench.instruments import footprints_reader as reader
 from simbench.instruments.footprints_reader import Marks
 from simbench.references.nuisance import nuisances
-from simbench.suite import CaseScore, Measures
+from simbench.suite import CaseScore
 from simbench.video import Video
 from simbench.worlds.families import footprints
 from suites.footprints import Footprints, judged, measure
 
 SCENES = 3
 CHEATS = sorted(build("suite", "footprints").cheats())
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos, and its true clip."""
-
-    case: Case
-    score: Callable[[Video], Measures]
-    truth: Video
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +34,7 @@ def suite() -> Footprints:
 def ready(suite: Footprints) -> list[Ready]:
     """All cases of the first scenes."""
     cases = [c for s in suite.scenes(SCENES, "public") for c in suite.cases(s)]
-    return [Ready(case, suite.scorer(case), suite.oracle(case)) for case in cases]
-
-
-def row(case: Case, measures: Measures, status: str = "ok") -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, status, "", measures)
-
-
-def rows(ready: Sequence[Ready], make: Callable[[Case], Video]) -> list[CaseScore]:
-    """Every case read with the video that `make` gives."""
-    return [row(r.case, r.score(make(r.case))) for r in ready]
-
-
-def score_of(suite: Footprints, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric."""
-    return float(np.mean([scene[metric] for scene in suite.aggregate(scored).values()]))
+    return [ready_for(suite, case) for case in cases]
 
 
 def answered(suite: Footprints, case: Case, present: np.ndarray) -> CaseScore:

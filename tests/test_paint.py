@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from conftest import build
+from judged import Ready, row, rows, score_of
 
 from simbench.case import Case, Condition
 from simbench.errors import UserError
 from simbench.export import full_prompt, load_condition
 from simbench.instruments import strokes, strokes_judge, strokes_observer
 from simbench.references import strokes as references
-from simbench.suite import CaseScore, Measures
 from simbench.video import Video
 from simbench.worlds.families import canvas
 from suites.paint import Paint
@@ -26,12 +26,17 @@ CHEATS = sorted(build("suite", "paint").cheats())
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos, and what it knows."""
+class Booked(Ready):
+    """A case ready to be judged, and what is known of it."""
 
-    case: Case
-    score: Callable[[Video], Measures]
     book: strokes_judge.Book
+
+
+def booked(suite: Paint, case: Case) -> Booked:
+    """A case of the suite."""
+    layout, twin = (canvas.from_facts(case.truth.facts[k]) for k in ("layout", "twin"))
+    known = strokes_judge.book(layout, twin, suite.setting)
+    return Booked(case, suite.scorer(case), suite.oracle(case), known)
 
 
 @pytest.fixture(scope="module")
@@ -41,34 +46,13 @@ def suite() -> Paint:
 
 
 @pytest.fixture(scope="module")
-def ready(suite: Paint) -> list[Ready]:
+def ready(suite: Paint) -> list[Booked]:
     """The cases of a few scenes."""
     cases = [c for s in suite.scenes(SCENES, "public") for c in suite.cases(s)]
-    return [Ready(case, suite.scorer(case), book_of(suite, case)) for case in cases]
+    return [booked(suite, case) for case in cases]
 
 
-def book_of(suite: Paint, case: Case) -> strokes_judge.Book:
-    """What is known of a case."""
-    layout, twin = (canvas.from_facts(case.truth.facts[k]) for k in ("layout", "twin"))
-    return strokes_judge.book(layout, twin, suite.setting)
-
-
-def row(case: Case, measures: Measures, status: str = "ok", sample: int = 0) -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, sample, status, "", measures)
-
-
-def rows(ready: Sequence[Ready], make: Callable[[Case], Video]) -> list[CaseScore]:
-    """Every case read with the video that `make` gives."""
-    return [row(r.case, r.score(make(r.case))) for r in ready]
-
-
-def score_of(suite: Paint, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric."""
-    return float(np.mean([scene[metric] for scene in suite.aggregate(scored).values()]))
-
-
-def spoilt(suite: Paint, ready: Sequence[Ready], name: str, metric: str = "S") -> float:
+def spoilt(suite: Paint, ready: Sequence[Booked], name: str, metric: str = "S") -> float:
     """A metric of a cheat."""
     return score_of(suite, rows(ready, suite.cheats()[name]), metric)
 
@@ -96,7 +80,7 @@ def test_nothing_that_comes_between_shows_in_the_given_frames(suite: Paint) -> N
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_answer_blind_to_the_command_beats_the_canvas_kept_as_it_was(
-    suite: Paint, ready: list[Ready], seed: int
+    suite: Paint, ready: list[Booked], seed: int
 ) -> None:
     """Any map of paint, the same for both ways: the theorem behind zero."""
     rng = np.random.default_rng(seed)
@@ -117,7 +101,7 @@ def test_more_is_given_than_painted(suite: Paint) -> None:
             assert strokes_judge.GIVEN * case.tags["old"] > 1.2 * case.tags["hold"]
 
 
-def test_the_truth_is_read(suite: Paint, ready: list[Ready]) -> None:
+def test_the_truth_is_read(suite: Paint, ready: list[Booked]) -> None:
     scored = rows(ready, suite.oracle)
     for name, value in (
         ("S", 1.0),
@@ -133,24 +117,24 @@ def test_the_truth_is_read(suite: Paint, ready: list[Ready]) -> None:
 
 
 @pytest.mark.parametrize("name", CHEATS)
-def test_a_cheat_gains_nothing(suite: Paint, ready: list[Ready], name: str) -> None:
+def test_a_cheat_gains_nothing(suite: Paint, ready: list[Booked], name: str) -> None:
     assert spoilt(suite, ready, name) <= 0.05
 
 
-def test_no_new_paint_is_zero_by_construction(suite: Paint, ready: list[Ready]) -> None:
+def test_no_new_paint_is_zero_by_construction(suite: Paint, ready: list[Booked]) -> None:
     assert spoilt(suite, ready, "no_new_paint") == pytest.approx(0.0, abs=0.01)
     assert spoilt(suite, ready, "no_new_paint", "kept") == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize("name", ["noise", "blank", "never_returns"])
 def test_what_shows_no_canvas_is_unreadable_and_counts_as_kept(
-    suite: Paint, ready: list[Ready], name: str
+    suite: Paint, ready: list[Booked], name: str
 ) -> None:
     assert spoilt(suite, ready, name, "unreadable") > 0.9
     assert spoilt(suite, ready, name) == pytest.approx(0.0, abs=0.05)
 
 
-def test_each_metric_falls_for_what_it_names(suite: Paint, ready: list[Ready]) -> None:
+def test_each_metric_falls_for_what_it_names(suite: Paint, ready: list[Booked]) -> None:
     assert spoilt(suite, ready, "wiped", "kept") < 0.2
     assert spoilt(suite, ready, "fade", "half_life") < 0.6
     assert spoilt(suite, ready, "late", "causal") < 0.3
@@ -158,7 +142,9 @@ def test_each_metric_falls_for_what_it_names(suite: Paint, ready: list[Ready]) -
     assert spoilt(suite, ready, "no_new_paint", "J") < 0.8
 
 
-def test_paint_that_comes_late_counts_as_wrong_though_it_lies_right(suite: Paint, ready: list[Ready]) -> None:
+def test_paint_that_comes_late_counts_as_wrong_though_it_lies_right(
+    suite: Paint, ready: list[Booked]
+) -> None:
     one = ready[0]
     story = references.story_of(one.case, suite.setting)
     measures = one.score(Video(references.late(story, 1.0), suite.setting.fps))
@@ -166,11 +152,11 @@ def test_paint_that_comes_late_counts_as_wrong_though_it_lies_right(suite: Paint
     assert measures["wrong"] >= 0.95 * measures["hold"]
 
 
-def test_the_observer_knows_what_the_condition_tells(suite: Paint, ready: list[Ready]) -> None:
+def test_the_observer_knows_what_the_condition_tells(suite: Paint, ready: list[Booked]) -> None:
     assert score_of(suite, rows(ready, lambda case: suite.observer(case.condition))) > 0.9
 
 
-def test_the_observer_finds_strokes_and_corners(suite: Paint, ready: list[Ready]) -> None:
+def test_the_observer_finds_strokes_and_corners(suite: Paint, ready: list[Booked]) -> None:
     for one in ready[::2]:
         layout = canvas.from_facts(one.case.truth.facts["layout"])
         told = strokes_observer.told(one.case.condition, suite.setting)
@@ -186,7 +172,7 @@ def test_the_observer_finds_strokes_and_corners(suite: Paint, ready: list[Ready]
 
 
 @pytest.mark.parametrize("status", ["missing", "invalid", "failed", "refused"])
-def test_what_is_lost_counts_as_kept_as_it_was(suite: Paint, ready: list[Ready], status: str) -> None:
+def test_what_is_lost_counts_as_kept_as_it_was(suite: Paint, ready: list[Booked], status: str) -> None:
     part = ready[:4]
     nothing = suite.aggregate([row(r.case, {}, status) for r in part])
     assert [v["S"] for v in nothing.values()] == [0.0]
@@ -202,7 +188,7 @@ def test_paint_of_known_shares_is_told_apart() -> None:
     assert strokes.compose(np.array([0.0, 255.0, 0.0], np.float32), ink)[-1] == 1.0
 
 
-def test_texels_lie_where_the_camera_puts_them(suite: Paint, ready: list[Ready]) -> None:
+def test_texels_lie_where_the_camera_puts_them(suite: Paint, ready: list[Booked]) -> None:
     """The canvas's brown frame begins where texels end: found in pixels, not by the projection."""
     condition = ready[0].case.condition
     assert condition.poses is not None and condition.intrinsics is not None
@@ -213,13 +199,13 @@ def test_texels_lie_where_the_camera_puts_them(suite: Paint, ready: list[Ready])
     assert abs(bright[0] - uv[0, 10, 0, 0]) < 1.6 and abs(bright[-1] - uv[0, 10, -1, 0]) < 1.6
 
 
-def test_text_only_models_are_told_the_way_in_words(suite: Paint, ready: list[Ready]) -> None:
+def test_text_only_models_are_told_the_way_in_words(suite: Paint, ready: list[Booked]) -> None:
     told = full_prompt(ready[0].case.condition)
     assert "It goes on painting to" in told and re.search(r"brush 0\.\d+ 0\.\d+", told)
 
 
 def test_an_exported_condition_comes_back_with_poses_and_actions(
-    suite: Paint, ready: list[Ready], tmp_path
+    suite: Paint, ready: list[Booked], tmp_path
 ) -> None:
     from simbench.export import export_cases
 
@@ -264,7 +250,7 @@ def test_any_size_and_look_is_read(suite: Paint, size: tuple[int, int], look: st
     setting = dataclasses.replace(suite.setting, width=size[0], height=size[1], look=look)
     other = dataclasses.replace(suite, setting=setting)
     cases = other.cases(suite.scenes(1, "public")[0])
-    part = [Ready(c, other.scorer(c), book_of(other, c)) for c in cases]
+    part = [booked(other, c) for c in cases]
     assert score_of(other, rows(part, other.oracle)) > 0.95
     assert score_of(other, rows(part, lambda c: other.observer(c.condition))) > 0.88
     assert spoilt(other, part, "no_new_paint") == pytest.approx(0.0, abs=0.05)
@@ -281,7 +267,7 @@ def test_the_ways_are_mirror_images_that_part_after_the_given_frames() -> None:
             assert max(abs(xa), abs(ya)) + canvas.RADIUS < canvas.HALF
 
 
-def test_the_canvas_leaves_the_view_and_is_whole_again(suite: Paint, ready: list[Ready]) -> None:
+def test_the_canvas_leaves_the_view_and_is_whole_again(suite: Paint, ready: list[Booked]) -> None:
     for one in ready:
         gone = ~one.book.seen.any(axis=(1, 2))
         assert gone.any() if one.case.tags["trial"] == "away" else not gone.all()
@@ -295,7 +281,7 @@ GOLDEN = {"oracle": 0.999810042, "late": 0.035198845, "anywhere": -1.394765837, 
 """Raw S over the first scenes, by reference, of GOLDEN_VERSION."""
 
 
-def test_scores_are_pinned_by_the_suites_version(suite: Paint, ready: list[Ready]) -> None:
+def test_scores_are_pinned_by_the_suites_version(suite: Paint, ready: list[Booked]) -> None:
     assert suite.version == GOLDEN_VERSION, "a new version needs new golden scores"
     for name, golden in GOLDEN.items():
         make = suite.oracle if name == "oracle" else suite.cheats()[name]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import build
+from judged import Ready, ready_for, row, rows, score_of
 
 from simbench.case import Case
 from simbench.errors import UserError
 from simbench.instruments import push_observer
 from simbench.instruments.push_reader import Seen
 from simbench.references.nuisance import nuisances
-from simbench.suite import CaseScore, Measures
+from simbench.suite import CaseScore
 from simbench.video import Video
 from simbench.worlds.families import push
 from simbench.worlds.families.push import Layout
@@ -30,18 +29,9 @@ CHEATS = sorted(build("suite", "push").cheats())
 GOLDEN_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A case, the reader of its videos, and its true clip."""
-
-    case: Case
-    score: Callable[[Video], Measures]
-    truth: Video
-
-    @property
-    def layout(self) -> Layout:
-        """The table of the case."""
-        return push.from_facts(self.case.truth.facts["layout"])
+def layout_of(one: Ready) -> Layout:
+    """The table of a case."""
+    return push.from_facts(one.case.truth.facts["layout"])
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +44,7 @@ def suite() -> Push:
 def ready(suite: Push) -> list[Ready]:
     """All cases of the first scenes."""
     cases = [c for s in suite.scenes(SCENES, "public") for c in suite.cases(s)]
-    return [Ready(case, suite.scorer(case), suite.oracle(case)) for case in cases]
-
-
-def row(case: Case, measures: Measures, status: str = "ok") -> CaseScore:
-    """What the runner hands to `aggregate`."""
-    return CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, status, "", measures)
-
-
-def rows(ready: Sequence[Ready], make: Callable[[Case], Video]) -> list[CaseScore]:
-    """Every case read with the video that `make` gives."""
-    return [row(r.case, r.score(make(r.case))) for r in ready]
-
-
-def score_of(suite: Push, scored: Sequence[CaseScore], metric: str = "S") -> float:
-    """Mean over scenes of a raw metric."""
-    return float(np.mean([scene[metric] for scene in suite.aggregate(scored).values()]))
+    return [ready_for(suite, case) for case in cases]
 
 
 def answered(suite: Push, case: Case, places: np.ndarray) -> CaseScore:
@@ -153,8 +128,8 @@ def test_the_observer_knows_what_the_condition_tells(suite: Push, ready: list[Re
 def test_the_actions_tell_all_of_the_rods_way(suite: Push, ready: list[Ready]) -> None:
     for r in ready:
         told = push_observer.told(r.case.condition.actions or (), suite.setting)
-        for time in np.linspace(0.0, r.layout.duration, 41):
-            assert push.at(told, time) == pytest.approx(push.at(r.layout.rod, time), abs=1e-3)
+        for time in np.linspace(0.0, layout_of(r).duration, 41):
+            assert push.at(told, time) == pytest.approx(push.at(layout_of(r).rod, time), abs=1e-3)
 
 
 @pytest.mark.parametrize("status", ["missing", "invalid", "failed", "refused"])
