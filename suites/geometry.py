@@ -39,7 +39,7 @@ RASTER = 256.0
 
 FEW, DRAWS = 24, 8
 """A world must show so many of its points in every frame, or few would fix its camera: it is drawn anew, so
-often at the most. Of the worlds drawn first 4 % show fewer, and in some of them the truth was not registered."""
+often at the most. 4 % of the worlds drawn first show fewer, and in some the truth was not registered."""
 
 OBJECT = 0.12
 """Size of an object as a share of the image's height: nuisances are scaled by it."""
@@ -101,7 +101,7 @@ class Geometry:
         return [Case(name, scene, seed, condition, Truth(world, facts), {"trial": move})]
 
     def _drawn(self, first: int, move: str) -> int:
-        """The first seed from `first` on whose world shows enough points, else the one that shows the most."""
+        """The first seed from `first` on whose world shows enough points, else the one that shows most."""
         shown = {}
         for seed in range(first, first + DRAWS):
             shown[seed] = int(_finder(seed, move, self.setting).truth.seen.sum(axis=1).min())
