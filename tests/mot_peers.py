@@ -1,4 +1,4 @@
-"""What TrackEval (PyPI trackeval, MIT) says of `mot_scenes.clips`, for tests/data/mot.json.
+"""What TrackEval (PyPI trackeval, MIT) says of `mot_scenes`, for tests/data/mot.json.
 
     pip install 'simbench-worlds[bench]' && python tests/mot_peers.py
 
@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mot_scenes import Tracked, clips
+from mot_scenes import Tracked, clips, masks
+
+from simbench.metrics.masks import BOUND
 
 STORED = Path(__file__).resolve().parent / "data" / "mot.json"
 
@@ -78,13 +80,28 @@ def said_of(clip: Tracked, judge: dict[str, Any]) -> dict[str, float]:
     return out | {name: float(results["identity"][name]) for name in IDENTITY}
 
 
-def main() -> None:
-    """Write the file."""
+def said_of_masks(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """J and F of DAVIS, mean over the frames of two clips bool [T, H, W]."""
+    from pycocotools import mask
+    from trackeval.metrics import JAndF
+
+    coded = [[[mask.encode(np.asfortranarray(m.astype(np.uint8)))] for m in clip] for clip in (true, made)]
+    outlines = JAndF._compute_f(coded[0], coded[1], 0, 0, BOUND)
+    regions = [mask.iou(b, a, [0])[0, 0] for a, b in zip(*coded, strict=True)]
+    return {"J": float(np.mean(regions)), "F": float(np.mean(outlines))}
+
+
+def all_said() -> dict[str, dict[str, dict[str, float]]]:
+    """The numbers of all clips and of all masks."""
     judge = judges()
     rows = {name: said_of(clip, judge) for name, clip in clips().items()}
-    text = json.dumps({"trackeval": version("trackeval"), "clips": rows}, indent=1)
+    return {"clips": rows, "masks": {name: said_of_masks(*pair) for name, pair in masks().items()}}
+
+
+def main() -> None:
+    """Write the file."""
     STORED.parent.mkdir(exist_ok=True)
-    STORED.write_text(text + "\n")
+    STORED.write_text(json.dumps({"trackeval": version("trackeval"), **all_said()}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,9 +23,7 @@ class Tracked:
         return {"true_ids": self.true_ids, "made_ids": self.made_ids, "similarity": self.similarity}
 
 
-def crowd(
-    seed: int, objects: int = 8, frames: int = 20, side: float = 160.0, jitter: float = 4.0
-) -> Tracked:
+def crowd(seed: int, objects: int = 8, frames: int = 20, side: float = 160.0, jitter: float = 4.0) -> Tracked:
     """Boxes of about 30 px that cross; a tracker that is off by `jitter` px, misses one in ten, takes another
     id one time in thirty, swaps two now and then, and sees one thing in fifteen that is not there."""
     rng = np.random.default_rng(seed)
@@ -86,8 +84,31 @@ def clips() -> Mapping[str, Tracked]:
         ),
         "truth_leaves": _still([[0, 1], [0, 1], [-1, 1], [0, 1], [0, 1]], [[3, 9]] * 5, 0.8),
         "shares_of_a_track": _still(
-            [[0, 1, 2, 3]] * 5, [[0, 1, 2, 3], [0, 1, -1, -1], [0, 1, -1, -1], [0, 1, -1, -1], [0, -1, -1, -1]], 0.9
+            [[0, 1, 2, 3]] * 5,
+            [[0, 1, 2, 3], [0, 1, -1, -1], [0, 1, -1, -1], [0, 1, -1, -1], [0, -1, -1, -1]],
+            0.9,
         ),
         "one_frame": _still([[0]], [[0]], 0.7),
     }
     return out
+
+
+def masks() -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """Made and true masks bool [T, H, W] by name: discs that are off in place or size."""
+    y, x = np.mgrid[:60, :90]
+
+    def discs(radius: float, left: float = 40.0, squash: float = 1.0) -> np.ndarray:
+        """A disc that moves right, in four frames."""
+        each = [(x - left - 9 * t) ** 2 + ((y - 30) * squash) ** 2 <= radius**2 for t in range(4)]
+        return np.array(each)
+
+    true, rng = discs(20), np.random.default_rng(0)
+    return {
+        "larger": (discs(21.5), true),
+        "beside": (discs(20, 46), true),
+        "one_px_off": (discs(20, 41), true),
+        "squashed": (discs(20, 40, 1.4), true),
+        "ragged": (true ^ ((rng.random(true.shape) < 0.02) & discs(26)), true),
+        "apart": (discs(6, 5), discs(6, 50)),
+        "one_empty": (np.zeros_like(true), true),
+    }

@@ -1,6 +1,7 @@
 """Clips as arguments: one, or two of one shape, with values that lie in a range that the caller names.
 
-Frames are taken as they are and made float64 one at a time: a long clip of 720p as a whole would take gigabytes.
+Frames are taken as they are and made float64 one at a time: a long clip of 720p as a whole would take
+gigabytes.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def clip(name: str, array: Any, data_range: float, sizes: dict[str, int]) -> np.
         raise ValueError(f"data_range={data_range} must be above 0; 255 for uint8, 1 for floats in [0, 1]")
     low, high = float(out.min()), float(out.max())
     if not (low >= 0 and high <= data_range):
-        raise ValueError(f"{name} holds {low:.4g} to {high:.4g}; give values in 0..{data_range:g} (data_range)")
+        raise ValueError(f"{name} holds {low:.4g} to {high:.4g}; give 0..{data_range:g} (data_range)")
     if out.dtype.kind == "f" and data_range > 1 and 0 < high <= 1:
         raise ValueError(
-            f"{name} holds {low:.4g} to {high:.4g} under data_range={data_range:g}; give data_range=1 for [0, 1]"
+            f"{name} holds {low:.4g} to {high:.4g} under data_range={data_range:g}; give 1 for [0, 1]"
         )
     return out
 

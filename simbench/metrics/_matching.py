@@ -1,7 +1,8 @@
 """Pairs of true and made detections in each frame, and the assignments that `objects` scores.
 
-Only pairs whose score is above 0 matter to an assignment. One that is alone in its row and its column is part of every
-best assignment, so all such pairs are taken at once, and only what is left in a frame is solved.
+Only pairs that are at all alike matter, and they are few: they are kept as a list. A pair that is alone
+in its row and its column is part of every best assignment, so all such pairs are taken at once, and only
+what is left in a frame is solved.
 """
 
 from __future__ import annotations
@@ -13,95 +14,101 @@ import numpy as np
 
 from simbench.metrics._shapes import shaped
 
-Found = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Frame, slot of the truth and slot of the made of each matched pair, by frame."""
-
 KEPT = 1000.0
 """What a pair of the frame before is worth in CLEAR: more than all similarities of a frame together."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """`true` [T, N] and `made` [T, M]: tracks numbered from 0 on, -1 where a slot is empty; `similarity`
-    [T, N, M], 0 there; `there` bool [T, N, M]: both slots are taken."""
+    """Pairs [K] by frame with similarity above 0: `frame`, slots `row` of [T, N] and `column` of [T, M],
+    their tracks `true` and `made` numbered from 0 on, and `alike`. `sizes_true` and `sizes_made`:
+    detections of each track; `both`: the frames in which either side has something."""
 
+    frame: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
     true: np.ndarray
     made: np.ndarray
-    similarity: np.ndarray
-    there: np.ndarray
+    alike: np.ndarray
+    slots: tuple[int, int, int]
+    sizes_true: np.ndarray
+    sizes_made: np.ndarray
+    both: np.ndarray
 
-    def track_sizes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Detections of each true and each made track."""
-        return np.bincount(self.true[self.true >= 0]), np.bincount(self.made[self.made >= 0])
-
-    def table(self, trues: np.ndarray, mades: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """How often (or with what weight) each true track [K] goes with each made one [K]."""
-        rows, columns = (len(sizes) for sizes in self.track_sizes())
-        flat = np.bincount(trues * columns + mades, weights, minlength=rows * columns)
+    def table(self, which: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """How often (or with what weight) each true track goes with each made one in pairs `which`."""
+        rows, columns = len(self.sizes_true), len(self.sizes_made)
+        flat = np.bincount(self.true[which] * columns + self.made[which], weights, minlength=rows * columns)
         return flat.reshape(rows, columns)
 
     def alignment(self) -> np.ndarray:
-        """[T, N, M]: Jaccard index over the clip of the two tracks of each pair, before anything is matched.
+        """[K]: Jaccard index over the clip of the two tracks of each pair, before anything is matched.
 
         A pair counts in a frame as its similarity over all similarities of the two detections there.
         """
-        rows = self.similarity.sum(axis=2, keepdims=True)
-        columns = self.similarity.sum(axis=1, keepdims=True)
-        soft = np.divide(
-            self.similarity,
-            rows + columns - self.similarity,
-            out=np.zeros_like(self.similarity),
-            where=self.similarity > 0,
-        )
-        frame, row, column = np.nonzero(soft)
-        true, made = self.true[frame, row], self.made[frame, column]
-        common = self.table(true, made, soft[frame, row, column])
-        sizes_true, sizes_made = self.track_sizes()
-        whole = common / (sizes_true[:, None] + sizes_made - common)
-        out = np.zeros_like(soft)
-        out[frame, row, column] = whole[true, made]
-        return out
+        detection, answer = self._detections()
+        around = np.bincount(detection, self.alike)[detection] + np.bincount(answer, self.alike)[answer]
+        common = self.table(np.arange(len(self.alike)), self.alike / (around - self.alike))
+        whole = common / (self.sizes_true[:, None] + self.sizes_made - common)
+        return whole[self.true, self.made]
 
-    def assigned(self, score: np.ndarray, least: float = 0.0) -> Found:
-        """The assignment in each frame with the largest sum of `score` [T, N, M]."""
-        may = score > 0
-        alone = _alone(may)
-        found = [np.nonzero(alone)]
-        may &= ~alone
-        for t in np.flatnonzero(may.any(axis=(1, 2))):
-            found.append(_solved(int(t), may[t], score[t]))
-        return _sorted(found)
+    def assigned(self, score: np.ndarray) -> np.ndarray:
+        """The pairs, by frame, of the assignment in each frame with the largest sum of `score` [K]."""
+        found, left = self._alone(np.arange(len(self.alike)))
+        return np.sort(np.concatenate([found, *(self._solved(w, score[w]) for w in self._frames(left))]))
 
-    def followed(self, threshold: float, eps: float) -> Found:
-        """The matches of CLEAR: pairs of the frame before first, then the largest sum of similarities.
+    def followed(self, least: float) -> np.ndarray:
+        """The matches of CLEAR, by frame: of pairs with similarity >= `least` those of the frame before
+        first, then the largest sum of similarities. Frames in which one side is empty are passed over."""
+        found, left = self._alone(np.flatnonzero(self.alike >= least))
+        before = dict(zip(self.both[1:].tolist(), self.both[:-1].tolist(), strict=True))
+        starts = np.searchsorted(self.frame[found], np.arange(self.slots[0] + 1))
+        solved: dict[int, np.ndarray] = {}
+        for which in self._frames(left):
+            t = int(self.frame[which[0]])
+            then = before.get(t)
+            score = self.alike[which]
+            if then is not None:
+                of_then = np.concatenate(
+                    [found[starts[then] : starts[then + 1]], solved.get(then, found[:0])]
+                )
+                last = np.full(len(self.sizes_true), -1)
+                last[self.true[of_then]] = self.made[of_then]
+                score = score + KEPT * (last[self.true[which]] == self.made[which])
+            solved[t] = self._solved(which, score)
+        return np.sort(np.concatenate([found, *solved.values()]))
 
-        Frames in which one side is empty are passed over.
-        """
-        may = self.there & (self.similarity >= threshold - eps) & (self.similarity > eps)
-        alone = _alone(may)
-        found = [np.nonzero(alone)]
-        may &= ~alone
-        both = np.flatnonzero((self.true >= 0).any(axis=1) & (self.made >= 0).any(axis=1))
-        before = dict(zip(both[1:].tolist(), both[:-1].tolist(), strict=True))
-        solved: dict[int, Found] = {}
-        for t in np.flatnonzero(may.any(axis=(1, 2))).tolist():
-            score = self.similarity[t]
-            if t in before:
-                then = before[t]
-                rows, columns = np.nonzero(alone[then])
-                if then in solved:
-                    rows = np.concatenate([rows, solved[then][1]])
-                    columns = np.concatenate([columns, solved[then][2]])
-                last = np.full(int(self.true.max()) + 1, -1)
-                last[self.true[then, rows]] = self.made[then, columns]
-                own = np.where(self.true[t] >= 0, last[self.true[t]], -1)
-                score = score + KEPT * ((own[:, None] == self.made[t]) & (own[:, None] >= 0))
-            solved[t] = _solved(t, may[t], score)
-        return _sorted(found + list(solved.values()))
+    def _detections(self) -> tuple[np.ndarray, np.ndarray]:
+        """A number for the true and for the made detection of each pair."""
+        _, rows, columns = self.slots
+        return self.frame * rows + self.row, self.frame * columns + self.column
+
+    def _alone(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of pairs `which`: those that share no detection with another, and the rest."""
+        detection, answer = (numbers[which] for numbers in self._detections())
+        alone = (np.bincount(detection)[detection] == 1) & (np.bincount(answer)[answer] == 1)
+        return which[alone], which[~alone]
+
+    def _frames(self, which: np.ndarray) -> list[np.ndarray]:
+        """Pairs `which`, one array for each frame that has any."""
+        return np.split(which, np.flatnonzero(np.diff(self.frame[which])) + 1) if len(which) else []
+
+    def _solved(self, which: np.ndarray, score: np.ndarray) -> np.ndarray:
+        """The best assignment among pairs `which` of one frame."""
+        from scipy.optimize import linear_sum_assignment
+
+        rows, row = np.unique(self.row[which], return_inverse=True)
+        columns, column = np.unique(self.column[which], return_inverse=True)
+        table = np.zeros((len(rows), len(columns)))
+        pair = np.full(table.shape, -1)
+        table[row, column], pair[row, column] = score, which
+        taken = pair[linear_sum_assignment(table, maximize=True)]
+        return taken[taken >= 0]
 
 
 def pairs_of(true_ids: Any, made_ids: Any, similarity: Any) -> Pairs:
-    """Checked and numbered; ValueError names a wrong shape, an id twice in a frame, a similarity outside 0..1."""
+    """Checked and numbered; ValueError names a wrong shape, an id twice in a frame, a similarity outside
+    0..1."""
     sizes: dict[str, int] = {}
     trues = shaped("true_ids", true_ids, "T N", sizes, "int")
     mades = shaped("made_ids", made_ids, "T M", sizes, "int")
@@ -112,12 +119,27 @@ def pairs_of(true_ids: Any, made_ids: Any, similarity: Any) -> Pairs:
         if twice.any():
             frame, place = np.argwhere(twice)[0]
             raise ValueError(f"{name} holds id {ordered[frame, place]} twice in frame {frame}; give it once")
-    there = (trues >= 0)[:, :, None] & (mades >= 0)[:, None, :]
-    inside = alike[there]
+    true, made = _numbered(trues), _numbered(mades)
+    # A flat search among truth values: np.nonzero of the floats themselves takes eight times as long.
+    frame, row, column = np.unravel_index(np.flatnonzero(alike != 0), alike.shape)
+    taken = (true[frame, row] >= 0) & (made[frame, column] >= 0)
+    frame, row, column = frame[taken], row[taken], column[taken]
+    values = alike[frame, row, column]
     # Rounding of an IoU may pass 1 by a last digit.
-    if not ((inside >= 0) & (inside <= 1 + 1e-9)).all():
-        raise ValueError(f"similarity holds {inside.min():.4g} to {inside.max():.4g}; give shares in 0..1")
-    return Pairs(_numbered(trues), _numbered(mades), np.where(there, alike, 0.0), there)
+    if not ((values >= 0) & (values <= 1 + 1e-9)).all():
+        raise ValueError(f"similarity holds {values.min():.4g} to {values.max():.4g}; give shares in 0..1")
+    return Pairs(
+        frame=frame,
+        row=row,
+        column=column,
+        true=true[frame, row],
+        made=made[frame, column],
+        alike=values,
+        slots=(sizes["T"], sizes["N"], sizes["M"]),
+        sizes_true=np.bincount(true[true >= 0]),
+        sizes_made=np.bincount(made[made >= 0]),
+        both=np.flatnonzero((true >= 0).any(axis=1) & (made >= 0).any(axis=1)),
+    )
 
 
 def _numbered(ids: np.ndarray) -> np.ndarray:
@@ -125,28 +147,3 @@ def _numbered(ids: np.ndarray) -> np.ndarray:
     known, numbers = np.unique(ids, return_inverse=True)
     empty = int((known < 0).sum())
     return np.maximum(numbers.reshape(ids.shape) - empty, -1)
-
-
-def _alone(may: np.ndarray) -> np.ndarray:
-    """bool [T, N, M]: pairs of `may` that share neither row nor column with another."""
-    rows, columns = may.sum(axis=2, keepdims=True), may.sum(axis=1, keepdims=True)
-    return may & (rows == 1) & (columns == 1)
-
-
-def _solved(frame: int, may: np.ndarray, score: np.ndarray) -> Found:
-    """The best assignment of one frame among the pairs of `may` [N, M]."""
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = np.flatnonzero(may.any(axis=1)), np.flatnonzero(may.any(axis=0))
-    block = np.ix_(rows, columns)
-    a, b = linear_sum_assignment(np.where(may[block], score[block], 0.0), maximize=True)
-    kept = may[rows[a], columns[b]]
-    a, b = rows[a[kept]], columns[b[kept]]
-    return np.full(len(a), frame), a, b
-
-
-def _sorted(found: list[Found]) -> Found:
-    """All pairs by frame."""
-    frame, row, column = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(frame, kind="stable")
-    return frame[order], row[order], column[order]

@@ -6,6 +6,7 @@ A frozen clip has no flicker and no motion: flicker is to be read beside motion,
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,37 +33,36 @@ def change(frames: np.ndarray, data_range: float) -> float:
     clips = clip("frames", frames, data_range, {})
     if len(clips) < 2:
         return float("nan")
-    steps = [
-        np.abs(np.subtract(b, a, dtype=np.float64)).mean() for a, b in zip(clips, clips[1:], strict=False)
-    ]
+    steps = [np.abs(np.subtract(b, a, dtype=np.float64)).mean() for a, b in pairwise(clips)]
     return float(np.mean(steps)) / data_range
 
 
 def flow_magnitude(frames: np.ndarray, data_range: float) -> float:
     """Mean length of optical flow over pixels and steps of `frames` [T, H, W, C], px a frame.
 
-    Dense inverse search (Kroeger et al., ECCV 2016; OpenCV's medium preset) on grey frames of at least 12 px a
-    side. Things and camera alike; aperture, plain walls and blur make it smaller than the true motion, cuts
-    and noise on plain walls larger. NaN below two frames.
+    Dense inverse search (Kroeger et al., ECCV 2016; OpenCV's medium preset) on grey frames of at least 12
+    px a side. Things and camera alike; aperture, plain walls and blur make it smaller than the true
+    motion, cuts and noise on plain walls larger. NaN below two frames.
     """
     grey = _grey(clip("frames", frames, data_range, {}), data_range)
-    steps = [np.sqrt((_flow(a, b) ** 2).sum(axis=-1)).mean() for a, b in zip(grey, grey[1:], strict=False)]
+    steps = [np.sqrt((_flow(a, b) ** 2).sum(axis=-1)).mean() for a, b in pairwise(grey)]
     return float(np.mean(steps)) if steps else float("nan")
 
 
 def flicker(frames: np.ndarray, data_range: float) -> float:
-    """Change from frame to frame and back that motion does not explain, in `frames` [T, H, W, C], as a share of
-    the range (no unit).
+    """Change from frame to frame and back that motion does not explain, in `frames` [T, H, W, C], as a
+    share of the range (no unit).
 
-    For each inner frame: half of |I_t - (I_t-1 + I_t+1) / 2|, the neighbours brought onto it along the flow of
-    `flow_magnitude`, mean over channels and over the pixels that both flows return to within 1 px; then the mean
-    over frames. So brightness that alternates by +-a reads a, and a steady fade or motion reads 0. The
-    warping error of Lai et al. (ECCV 2018) with the occlusion test of Ruder et al. (GCPR 2016), as a
-    second difference, for the first one takes a fade for flicker.
+    For each inner frame: half of |I_t - (I_t-1 + I_t+1) / 2|, the neighbours brought onto it along the
+    flow of `flow_magnitude`, mean over channels and over the pixels that both flows return to within 1
+    px; then the mean over frames. So brightness that alternates by +-a reads a, and a steady fade or
+    motion reads 0. The warping error of Lai et al. (ECCV 2018) with the occlusion test of Ruder et al.
+    (GCPR 2016), as a second difference, for the first one takes a fade for flicker.
 
     Blind to what is slower than some frames, to what has no return (things that pop up or vanish), and to
-    what a frozen or blurred clip lacks, which reads 0. Fine texture that moves by parts of a pixel reads more than 0
-    (interpolation): read it beside that of the truth. NaN below three frames, or if no pixel returns.
+    what a frozen or blurred clip lacks, which reads 0. Fine texture that moves by parts of a pixel reads
+    more than 0 (interpolation): read it beside that of the truth. NaN below three frames, or if no pixel
+    returns.
     """
     clips = clip("frames", frames, data_range, {})
     grey = _grey(clips, data_range)

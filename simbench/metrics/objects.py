@@ -1,9 +1,10 @@
 """Object tracks: HOTA, CLEAR MOT and the identity scores, as TrackEval publishes them.
 
-Detections stand in slots: ids int [T, N] of the truth and [T, M] of what was made, any numbers from 0 on, -1 for
-an empty slot; an id keeps its number over the clip, its slot may change. `similarity` [T, N, M] is 0 to 1 (IoU
-of boxes or masks); where a slot is empty it plays no part. Scores are shares, counts are of detections,
-tracks or events. A mean over clips is not TrackEval's COMBINED row, which adds the counts up first.
+Detections stand in slots: ids int [T, N] of the truth and [T, M] of what was made, any numbers from 0 on,
+-1 for an empty slot; an id keeps its number over the clip, its slot may change. `similarity` [T, N, M] is
+0 to 1 (IoU of boxes or masks); where a slot is empty it plays no part. Scores are shares, counts are of
+detections, tracks or events. A mean over clips is not TrackEval's COMBINED row, which adds the counts up
+first.
 """
 
 from __future__ import annotations
@@ -90,25 +91,25 @@ def hota(true_ids: np.ndarray, made_ids: np.ndarray, similarity: np.ndarray) -> 
     """HOTA and its parts (Luiten et al., IJCV 2021) of `true_ids` int [T, N], `made_ids` int [T, M] and
     `similarity` [T, N, M], no unit.
 
-    In each frame one assignment that maximises similarity x alignment of the two tracks over the whole clip;
-    at each alpha those of its pairs with similarity >= alpha count. DetA = TP / (TP + FN + FP), AssA the mean over
-    TP of the same ratio of their two tracks, HOTA = sqrt(DetA AssA), LocA the mean similarity of TP.
+    In each frame one assignment that maximises similarity x alignment of the two tracks over the whole
+    clip; at each alpha those of its pairs with similarity >= alpha count. DetA = TP / (TP + FN + FP),
+    AssA the mean over TP of the same ratio of their two tracks, HOTA = sqrt(DetA AssA), LocA the mean
+    similarity of TP.
 
-    At an alpha without a match AssA is 0 and LocA 1, as published: both means depend on it, LocA's for the
-    better. Without a match at any alpha AssA and LocA are NaN (TrackEval: 0 and 1), without truth and
+    At an alpha without a match AssA is 0 and LocA 1, as published: both means depend on it, LocA's for
+    the better. Without a match at any alpha AssA and LocA are NaN (TrackEval: 0 and 1), without truth and
     made tracks so is all; det_re needs truth, det_pr what was made.
     """
     pairs = pairs_of(true_ids, made_ids, similarity)
-    frame, row, column = pairs.assigned(pairs.alignment() * pairs.similarity, EPS)
-    like = pairs.similarity[frame, row, column]
+    chosen = pairs.assigned(pairs.alignment() * pairs.alike)
+    like = pairs.alike[chosen]
     # The number of alphas that a pair passes: it counts at the first `level` of them.
     level = np.searchsorted(ALPHAS - EPS, like, side="right")
     found = _at_least(np.bincount(level, minlength=len(ALPHAS) + 1))
     located = _at_least(np.bincount(level, like, minlength=len(ALPHAS) + 1))
-    sizes_true, sizes_made = pairs.track_sizes()
-    which, place = np.unique(
-        pairs.true[frame, row] * len(sizes_made) + pairs.made[frame, column], return_inverse=True
-    )
+    sizes_true, sizes_made = pairs.sizes_true, pairs.sizes_made
+    both = pairs.true[chosen] * len(sizes_made) + pairs.made[chosen]
+    which, place = np.unique(both, return_inverse=True)
     levels = len(ALPHAS) + 1
     shared = _at_least(np.bincount(place * levels + level, minlength=len(which) * levels).reshape(-1, levels))
     of_true = sizes_true[which // max(len(sizes_made), 1)][:, None]
@@ -138,30 +139,29 @@ def clear(
     """CLEAR MOT (Bernardin and Stiefelhagen, EURASIP JIVP 2008) of `true_ids` int [T, N], `made_ids` int
     [T, M] and `similarity` [T, N, M], no unit.
 
-    Pairs with similarity >= `threshold` may match; a pair of the frame before is kept if it may, then the sum of
-    similarities is largest. MOTA = 1 - (misses + false + switches) / truths. A switch: another id than the last
-    that this truth matched, however long ago. A fragment: each time it is matched again after not being so.
-    Frames in which either side is empty do not end a match, as in TrackEval. mota is NaN without truth, motp
-    without a match (TrackEval: 0 in both).
+    Pairs with similarity >= `threshold` may match; a pair of the frame before is kept if it may, then the
+    sum of similarities is largest. MOTA = 1 - (misses + false + switches) / truths. A switch: another id
+    than the last that this truth matched, however long ago. A fragment: each time it is matched again
+    after not being so. Frames in which either side is empty do not end a match, as in TrackEval. mota is
+    NaN without truth, motp without a match (TrackEval: 0 in both).
     """
     pairs = pairs_of(true_ids, made_ids, similarity)
-    frame, row, column = pairs.followed(_threshold(threshold), EPS)
-    sizes_true, sizes_made = pairs.track_sizes()
+    chosen = pairs.followed(_threshold(threshold) - EPS)
+    sizes_true, sizes_made = pairs.sizes_true, pairs.sizes_made
     # One row per frame in which both sides have something, the id that each truth matched there or -1.
-    shown = np.flatnonzero((pairs.true >= 0).any(axis=1) & (pairs.made >= 0).any(axis=1))
-    matched = np.full((len(shown), len(sizes_true)), -1)
-    matched[np.searchsorted(shown, frame), pairs.true[frame, row]] = pairs.made[frame, column]
+    matched = np.full((len(pairs.both), len(sizes_true)), -1)
+    matched[np.searchsorted(pairs.both, pairs.frame[chosen]), pairs.true[chosen]] = pairs.made[chosen]
     tracked = matched >= 0
     begins = tracked.copy()
     begins[1:] &= ~tracked[:-1]
     starts = begins.sum(axis=0)
     switches = sum(int((np.diff(ids[ids >= 0]) != 0).sum()) for ids in matched.T)
-    count, trues, mades = len(frame), int(sizes_true.sum()), int(sizes_made.sum())
+    count, trues, mades = len(chosen), int(sizes_true.sum()), int(sizes_made.sum())
     share = tracked.sum(axis=0) / sizes_true
     mostly, partly = int((share > MOSTLY_TRACKED).sum()), int((share >= MOSTLY_LOST).sum())
     return Clear(
         mota=(count - (mades - count) - switches) / trues if trues else float("nan"),
-        motp=float(pairs.similarity[frame, row, column].mean()) if count else float("nan"),
+        motp=float(pairs.alike[chosen].mean()) if count else float("nan"),
         matches=count,
         misses=trues - count,
         false=mades - count,
@@ -176,19 +176,18 @@ def clear(
 def identity(
     true_ids: np.ndarray, made_ids: np.ndarray, similarity: np.ndarray, threshold: float = THRESHOLD
 ) -> Identity:
-    """IDF1, IDP, IDR (Ristani et al., ECCV workshops 2016) of `true_ids` int [T, N], `made_ids` int [T, M] and
-    `similarity` [T, N, M], no unit.
+    """IDF1, IDP, IDR (Ristani et al., ECCV workshops 2016) of `true_ids` int [T, N], `made_ids` int [T,
+    M] and `similarity` [T, N, M], no unit.
 
     One assignment of whole tracks that maximises the detections IDTP in which both are there with
-    similarity >= `threshold` (exactly, unlike in CLEAR, where rounding is forgiven). IDF1 =
-    2 IDTP / (truths + made). NaN where its denominator is 0 (TrackEval: 0).
+    similarity >= `threshold` (exactly, unlike in CLEAR, where rounding is forgiven). IDF1 = 2 IDTP /
+    (truths + made). NaN where its denominator is 0 (TrackEval: 0).
     """
     from scipy.optimize import linear_sum_assignment
 
     pairs = pairs_of(true_ids, made_ids, similarity)
-    frame, row, column = np.nonzero(pairs.there & (pairs.similarity >= _threshold(threshold)))
-    sizes_true, sizes_made = pairs.track_sizes()
-    common = pairs.table(pairs.true[frame, row], pairs.made[frame, column])
+    sizes_true, sizes_made = pairs.sizes_true, pairs.sizes_made
+    common = pairs.table(np.flatnonzero(pairs.alike >= _threshold(threshold)))
     right = int(common[linear_sum_assignment(common, maximize=True)].sum())
     trues, mades = int(sizes_true.sum()), int(sizes_made.sum())
     undefined = float("nan")
@@ -216,4 +215,3 @@ def _at_least(counts: np.ndarray) -> np.ndarray:
 def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """above / below, NaN where below is 0."""
     return above / np.where(below > 0, below, np.nan)
-

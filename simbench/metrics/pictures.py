@@ -1,7 +1,9 @@
-"""Likeness of pictures, pixel by pixel: PSNR in its two readings for video, and SSIM of Wang et al. (2004).
+"""Likeness of pictures, pixel by pixel: PSNR in its two readings for video, and SSIM of Wang et al.
+(2004).
 
-Clips are [T, H, W, C], C of 1 to 4; `data_range` is the distance from black to white (255 for uint8, 1 for floats
-in [0, 1]) and is always given: taken from the data it moves the number (SSIM .359 or .534 for one pair).
+Clips are [T, H, W, C], C of 1 to 4; `data_range` is the distance from black to white (255 for uint8, 1
+for floats in [0, 1]) and is always given: taken from the data it moves the number (SSIM .359 or .534 for
+one pair).
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ K1, K2 = 0.01, 0.03
 
 
 def squared_errors(made: np.ndarray, true: np.ndarray, data_range: float) -> np.ndarray:
-    """Mean squared error of each frame, [T], over pixels and channels of two clips [T, H, W, C], in squares of
-    the range: no unit, 0 to 1."""
+    """Mean squared error of each frame, [T], over pixels and channels of two clips [T, H, W, C], in
+    squares of the range: no unit, 0 to 1."""
     a, b = pair(made, true, data_range)
     out = np.empty(len(a))
     for t, (one, two) in enumerate(zip(a, b, strict=True)):
@@ -47,7 +49,8 @@ def psnr_mean(made: np.ndarray, true: np.ndarray, data_range: float) -> float:
 
 
 def psnr_pooled(made: np.ndarray, true: np.ndarray, data_range: float) -> float:
-    """10 log10(L^2 / MSE), dB, with one MSE over all frames of two clips [T, H, W, C]: what torchmetrics prints.
+    """10 log10(L^2 / MSE), dB, with one MSE over all frames of two clips [T, H, W, C]: what torchmetrics
+    prints.
 
     NaN if all frames are identical.
     """
@@ -57,10 +60,10 @@ def psnr_pooled(made: np.ndarray, true: np.ndarray, data_range: float) -> float:
 def ssim_frames(made: np.ndarray, true: np.ndarray, data_range: float) -> np.ndarray:
     """SSIM of each frame, [T] in [-1, 1] (no unit), of two clips [T, H, W, C] of at least 11 px a side.
 
-    Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004), equation 13: local means, variances and covariance under a
-    Gaussian window of 11 x 11 px, sigma 1.5 px, population weights, K1 = .01, K2 = .03; the mean over the pixels
-    whose window lies inside the picture, then over channels, each for itself. No reduction before it, which
-    the authors' own script makes of pictures above 256 px.
+    Wang, Bovik, Sheikh, Simoncelli (IEEE TIP 2004), equation 13: local means, variances and covariance
+    under a Gaussian window of 11 x 11 px, sigma 1.5 px, population weights, K1 = .01, K2 = .03; the mean
+    over the pixels whose window lies inside the picture, then over channels, each for itself. No
+    reduction before it, which the authors' own script makes of pictures above 256 px.
     """
     a, b = pair(made, true, data_range)
     if min(a.shape[1:3]) < WINDOW:
@@ -70,7 +73,8 @@ def ssim_frames(made: np.ndarray, true: np.ndarray, data_range: float) -> np.nda
 
 
 def ssim(made: np.ndarray, true: np.ndarray, data_range: float) -> float:
-    """Mean of `ssim_frames` over the frames of two clips [T, H, W, C], no unit; 1 if and only if identical."""
+    """Mean of `ssim_frames` over the frames of two clips [T, H, W, C], no unit; 1 if and only if
+    identical."""
     return float(ssim_frames(made, true, data_range).mean())
 
 
@@ -82,9 +86,9 @@ def _decibels(errors: np.ndarray) -> np.ndarray:
 def _structure(one: np.ndarray, two: np.ndarray, limits: tuple[float, float]) -> float:
     """SSIM of one frame [H, W, C].
 
-    From sum p and difference q of the two pictures: four filtered pictures instead of five, and no loss of
-    digits where they are nearly equal. mx^2 + my^2 = (mp^2 + mq^2) / 2, mx my = (mp^2 - mq^2) / 4, and the same
-    for variances and covariance.
+    From sum p and difference q of the two pictures: four filtered pictures instead of five, and no loss
+    of digits where they are nearly equal. mx^2 + my^2 = (mp^2 + mq^2) / 2, mx my = (mp^2 - mq^2) / 4, and
+    the same for variances and covariance.
     """
     p = np.add(one, two, dtype=np.float64)
     q = np.subtract(one, two, dtype=np.float64)
