@@ -89,16 +89,16 @@ def test_weights_that_are_missing_or_others_are_refused(
         assert "\n" not in str(caught.value)
     monkeypatch.setitem(sys.modules, "lpips", None)
     sha256 = lpips_stubs.stub_weights(tmp_path / "again.pth")
-    with pytest.raises(UserError, match="pip install lpips"):
+    with pytest.raises(UserError, match="LPIPS is not installed"):
         Lpips(str(tmp_path / "again.pth"), "alex", sha256)(MADE, TRUE)
 
 
 @pytest.mark.benchmark
 def test_the_real_package_takes_our_trunk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its linear layers on an AlexNet of random weights: the layers are found, its option for [0, 1] agrees."""
+    """Its linear layers on an AlexNet of random weights: layers are found, its option for [0, 1] agrees."""
     lpips_stubs.install_torchvision(monkeypatch)
     lpips = pytest.importorskip(
-        "lpips", reason="lpips is not installed: pip install 'simbench-worlds[bench]'"
+        "lpips", reason="lpips is not installed: pip install 'simbench-worlds[lpips]'"
     )
     monkeypatch.setattr(lpips.pretrained_networks.tv, "alexnet", lambda pretrained: lpips_stubs.alexnet())
     torch.manual_seed(1)

@@ -95,7 +95,7 @@ def _net(weights: str, net: str, sha256: str | None) -> Any:
         import lpips
         import torch
     except ImportError as error:
-        raise UserError(f"LPIPS needs `pip install lpips torchvision` ({error})") from error
+        raise UserError(f"LPIPS is not installed ({error}); pip install 'simbench-worlds[lpips]'") from error
     with warnings.catch_warnings():
         # The package speaks to torchvision by arguments that the latter calls deprecated.
         warnings.simplefilter("ignore")
