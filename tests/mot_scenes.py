@@ -68,6 +68,7 @@ def clips() -> Mapping[str, Tracked]:
     out = {f"crowd_{seed}": crowd(seed) for seed in range(4)}
     out |= {
         "dense": crowd(10, 14, 16, 90.0, 6.0),
+        "packed": crowd(30, 8, 20, 60.0, 8.0),
         "sparse": crowd(11, 3, 30, 400.0, 2.0),
         "poor": crowd(12, 8, 20, 160.0, 14.0),
         "empty_tracker": _still([[0, 1]] * 4, [[-1, -1]] * 4, 0.9),

@@ -49,6 +49,14 @@ def test_motion_and_fades_are_no_flicker_but_change_takes_them_for_it() -> None:
     assert 255 * motion.change(moving(fade=4.0), 255) == pytest.approx(4.0)
 
 
+def test_what_is_covered_and_uncovered_is_left_out() -> None:
+    clip = moving()
+    for t in range(7):
+        clip[t, 20:44, 4 + 6 * t : 24 + 6 * t] = 255 - 0.9 * PICTURE[100:124, 100:120]
+    # 0.19 of it; 0.29 where what lies behind the passer-by counts.
+    assert motion.flicker(clip, 255) < 0.24 * motion.change(clip, 255)
+
+
 def test_flicker_of_noise() -> None:
     # Of three independent errors: half of sd sqrt(1 + 1/2), and a mean absolute value of sqrt(2 / pi) sd.
     wanted = 5.0 * np.sqrt(1.5) * np.sqrt(2 / np.pi) / 2
