@@ -7,6 +7,7 @@ generated a folder of videos (mp4, mkv, webm, mov, gif) or of folders with numbe
 real      the same of what they should be: clips of one name, of one size, length and rate, frame by frame
 out       a JSON file with every clip, the means and what was not measured
 frames    how many frames of each are read (default 0: all)
+skip      frames at the start that the generator was given: read, and not judged (default 0)
 weights   the trunk of LPIPS, a file of torchvision; net=alex, vgg or squeeze; sha256= if the file is your own
 
 Definitions, and what each number is blind to: docs/metrics.md. Likeness to one real clip is no measure of a
@@ -20,30 +21,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simbench.errors import UserError
-from simbench.stats import t_interval
+from suites.measure_report import ALONE, Row, remarks_on, report, table
 from suites.proof import ended, options
 
 if TYPE_CHECKING:
     from simbench.video import Video
-
-PAIRED = ("psnr_mean", "psnr_pooled", "ssim", "lpips")
-ALONE = ("flicker", "motion")
-UNITS = {
-    "psnr_mean": "dB, mean over frames",
-    "psnr_pooled": "dB, one error for all frames",
-    "ssim": "11 px Gaussian, valid region",
-    "lpips": "0 is identical",
-    "flicker": "share of the range",
-    "motion": "px a frame",
-}
-DIGITS = {"psnr_mean": 2, "psnr_pooled": 2, "ssim": 4, "lpips": 4, "flicker": 5, "motion": 3}
 
 
 @dataclass
@@ -54,22 +44,10 @@ class Options:
     real: str = ""
     out: str = ""
     frames: int = 0
+    skip: int = 0
     weights: str = ""
     net: str = "alex"
     sha256: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One clip: its `shape` (frames, height, width), rate (None for a folder of frames), what was measured,
-    and why the rest was not. `lossy`: which of the two came from a lossy file."""
-
-    name: str
-    shape: tuple[int, int, int]
-    fps: float | None
-    values: Mapping[str, float]
-    missing: Mapping[str, str] = field(default_factory=dict)
-    lossy: tuple[str, ...] = ()
 
 
 def clips_in(folder: str, option: str) -> dict[str, Path]:
@@ -96,11 +74,14 @@ def clips_in(folder: str, option: str) -> dict[str, Path]:
     return found
 
 
-def read(path: Path, limit: int) -> Video:
-    """A clip, or its first `limit` frames (0: all). A folder of frames has no rate; it is read at 1 fps."""
-    from simbench.video import decode
+def read(path: Path, chosen: Options) -> Video:
+    """What is judged of a clip. A folder of frames has no rate; it is read at 1 fps."""
+    from simbench.video import Video, decode
 
-    return decode(path, limit or None, 1.0 if path.is_dir() else None)
+    clip = decode(path, chosen.frames or None, 1.0 if path.is_dir() else None)
+    if chosen.skip >= len(clip.frames):
+        raise UserError(f"{path.name} has {len(clip.frames)} frames and skip={chosen.skip} leaves none")
+    return Video(clip.frames[chosen.skip :], clip.fps, clip.lossy)
 
 
 def check_alike(name: str, made: Video, true: Video, rated: bool) -> None:
@@ -125,7 +106,7 @@ def of_pair(made: np.ndarray, true: np.ndarray, chosen: Options) -> tuple[dict[s
     same = int((pictures.squared_errors(made, true, 255) == 0).sum())
     found = {f.__name__: f(made, true, 255) for f in (pictures.psnr_mean, pictures.psnr_pooled)}
     values = {name: value for name, value in found.items() if np.isfinite(value)}
-    why = f"undefined: {same} of {len(made)} frames are identical"
+    why = f"undefined: {same} of {len(made)} frames are identical (skip=N leaves given ones out)"
     missing = {name: why for name in found if name not in values}
     side = min(made.shape[1:3])
     if side < pictures.WINDOW:
@@ -165,7 +146,7 @@ def measured(chosen: Options) -> tuple[list[Row], list[str]]:
     if not chosen.real:
         rows = []
         for name, path in generated.items():
-            clip = read(path, chosen.frames)
+            clip = read(path, chosen)
             values, missing = of_one(clip.frames, "")
             rows.append(_row(name, clip, None if path.is_dir() else clip.fps, values, missing, (clip.lossy,)))
         return rows, ["without real=FOLDER only flicker and motion are measured"]
@@ -178,7 +159,7 @@ def measured(chosen: Options) -> tuple[list[Row], list[str]]:
         )
     rows = []
     for name in names:
-        made, true = read(generated[name], chosen.frames), read(real[name], chosen.frames)
+        made, true = read(generated[name], chosen), read(real[name], chosen)
         rated = not generated[name].is_dir() and not real[name].is_dir()
         check_alike(name, made, true, rated)
         values, missing = of_pair(made.frames, true.frames, chosen)
@@ -215,90 +196,27 @@ def _some(names: Sequence[str] | Mapping[str, Path]) -> str:
     return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "")
 
 
-def means(rows: Sequence[Row]) -> dict[str, dict[str, float | int | None]]:
-    """Mean, 95 % t interval, spread and count over the clips that have a value, by metric."""
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
-    return {n: asdict(t_interval([row.values[n] for row in rows if n in row.values])) for n in names}
-
-
-def table(rows: Sequence[Row]) -> list[str]:
-    """Lines for people: a clip each, then mean and interval, then what was not measured."""
-    order = [*PAIRED, *(name + suffix for name in ALONE for suffix in ("", "_real"))]
-    columns = [n for n in order if any(n in row.values for row in rows)]
-    lines = [("", *columns)]
-    lines += [(row.name, *(_shown(n, row.values.get(n)) for n in columns)) for row in rows]
-    over = means(rows)
-    for label, key in (("mean", "mean"), ("low", "low"), ("high", "high")):
-        lines.append((label, *(_shown(n, over[n][key]) for n in columns)))
-    lines.append(("clips", *(str(over[n]["count"]) for n in columns)))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns) + 1)]
-    out = []
-    for line in lines:
-        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-        out.append("  ".join([line[0].ljust(widths[0]), *cells[1:]]))
-    out.insert(len(rows) + 1, "")
-    units = [f"{n}: {UNITS[n]}" for n in (*PAIRED, *ALONE) if n in columns]
-    return [*out, "", "; ".join(units) + "; low, high: 95 % interval of the mean (Student t) over clips"]
-
-
-def remarks_on(rows: Sequence[Row]) -> list[str]:
-    """What was not measured and why, with how many clips it hit, and which clips are lossy."""
-    out = []
-    counts: dict[tuple[str, str], int] = {}
-    for row in rows:
-        for item in row.missing.items():
-            counts[item] = counts.get(item, 0) + 1
-    for (name, why), count in counts.items():
-        out.append(f"{name}: {why} ({count} of {len(rows)} clips)")
-    lossy = sum(bool(row.lossy) for row in rows)
-    if lossy:
-        out.append(f"{lossy} of {len(rows)} clips come from lossy files, which caps PSNR and SSIM")
-    return out
-
-
-def report(rows: Sequence[Row], remarks: Sequence[str], chosen: Options) -> dict[str, object]:
-    """What the JSON file holds; a value that is undefined or not measured is absent, its reason is there."""
-    clips = [
-        {
-            "name": row.name,
-            "frames": row.shape[0],
-            "height": row.shape[1],
-            "width": row.shape[2],
-            **({} if row.fps is None else {"fps": row.fps}),
-            "lossy": list(row.lossy),
-            "values": dict(row.values),
-            "missing": dict(row.missing),
-        }
-        for row in rows
-    ]
+def _asked(chosen: Options) -> dict[str, object]:
+    """The options that were given, and the hash of the trunk that was used."""
     asked = {name: value for name, value in asdict(chosen).items() if value and name != "out"}
-    return {
-        "schema": 1,
-        "asked": asked,
-        "units": UNITS,
-        "mean": means(rows),
-        "remarks": list(remarks),
-        "clips": clips,
-    }
-
-
-def _shown(name: str, value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.{DIGITS[name.removesuffix('_real')]}f}"
+    if chosen.weights and chosen.real:
+        asked["sha256"] = sha256(Path(chosen.weights).read_bytes()).hexdigest()
+    return asked
 
 
 def run(chosen: Options) -> None:
     """The command after its options are read."""
     from simbench.files import write_text
 
+    for name in ("frames", "skip"):
+        if getattr(chosen, name) < 0:
+            raise UserError(f"{name}={getattr(chosen, name)} must be 0 or more")
     rows, remarks = measured(chosen)
     remarks = [*remarks, *remarks_on(rows)]
     print("\n".join([*table(rows), *remarks]))
     if chosen.out:
-        write_text(
-            Path(chosen.out), json.dumps(report(rows, remarks, chosen), indent=1, allow_nan=False) + "\n"
-        )
+        text = json.dumps(report(rows, remarks, _asked(chosen)), indent=1, allow_nan=False)
+        write_text(Path(chosen.out), text + "\n")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -95,7 +95,10 @@ def test_what_is_undefined_is_absent(
     got = run(f"generated={folders[0]}", f"real={folders[1]}", f"out={tmp_path / 'r.json'}")
     same, first, usual = got["clips"]
     assert "psnr_mean" not in same["values"] and "psnr_pooled" not in same["values"]
-    assert same["missing"]["psnr_pooled"] == "undefined: 5 of 5 frames are identical"
+    assert (
+        same["missing"]["psnr_pooled"]
+        == "undefined: 5 of 5 frames are identical (skip=N leaves given ones out)"
+    )
     assert same["values"]["ssim"] == 1.0
     assert "psnr_mean" not in first["values"] and first["values"]["psnr_pooled"] > 20
     assert got["mean"]["psnr_mean"] == {
@@ -105,7 +108,11 @@ def test_what_is_undefined_is_absent(
         "sd": None,
         "count": 1,
     }
-    assert "psnr_mean: undefined: 1 of 5 frames are identical (1 of 3 clips)" in capsys.readouterr().out
+    assert "psnr_mean: undefined: 1 of 5 frames are identical" in capsys.readouterr().out
+    got = run(f"generated={folders[0]}", f"real={folders[1]}", f"out={tmp_path / 'r.json'}", "skip=1")
+    _, first, _ = got["clips"]
+    assert first["values"]["psnr_mean"] == pictures.psnr_mean(clip[1:], CLIPS["scene_1"][1:], 255)
+    assert first["frames"] == 4 and got["asked"]["skip"] == 1
 
 
 def test_small_clips_are_measured_as_far_as_they_go(tmp_path: Path) -> None:
@@ -177,7 +184,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     assert "generated=(none) is not a folder" in refused(capsys, real)
     assert "real=nowhere is not a folder" in refused(capsys, generated, "real=nowhere")
     assert "unknown option reel=x" in refused(capsys, generated, "reel=x")
-    encode(Video(CLIPS["scene_0"], 8.0), folders[0] / "scene_0.webm.mkv")
+    assert "scene_0.mkv has 5 frames and skip=5 leaves none" in refused(capsys, generated, "skip=5")
+    assert "frames=-1 must be 0 or more" in refused(capsys, generated, "frames=-1")
     (folders[0] / "scene_0.mp4").write_bytes(b"")
     assert "holds scene_0 twice (scene_0.mkv, scene_0.mp4); keep one" in refused(capsys, generated)
     (folders[0] / "scene_0.mkv").unlink()
