@@ -150,6 +150,7 @@ def test_clips_without_a_partner_are_named(
     assert "1 of 3 in generated have no partner and are left out: scene_2" in capsys.readouterr().out
 
 
+@pytest.mark.torch
 def test_lpips_with_weights(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
