@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,6 +66,9 @@ def clips() -> Mapping[str, Tracked]:
     """Clips by name: crowds of several densities, and what lies on an edge of the definitions."""
     half = 0.5 - np.finfo(np.float64).eps / 2
     out = {f"crowd_{seed}": crowd(seed) for seed in range(4)}
+    for seed in range(4):
+        tied = crowd(20 + seed, 8, 20, 60.0, 8.0)
+        out[f"ties_{seed}"] = replace(tied, similarity=np.round(tied.similarity * 4) / 4)
     out |= {
         "dense": crowd(10, 14, 16, 90.0, 6.0),
         "packed": crowd(30, 8, 20, 60.0, 8.0),

@@ -12,7 +12,7 @@ import mot_peers
 import numpy as np
 import picture_peers
 import pytest
-from mot_scenes import crowd
+from mot_scenes import Tracked, crowd
 from test_metrics_objects import ours
 
 from simbench.metrics import objects, pictures
@@ -85,6 +85,25 @@ def test_tracks_are_twice_as_fast_as_trackeval() -> None:
         )
         report(f"HOTA, CLEAR and identity, 100 objects x 300 frames, {what}", found)
         assert found["trackeval"] >= 2 * found["ours"], found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("steps", [0, 4])
+def test_random_clips_are_equal_to_trackeval(steps: int) -> None:
+    """Similarities at random, or in `steps` steps, where many assignments are equally good."""
+    pytest.importorskip("trackeval", reason=f"trackeval {INSTALL}")
+    judge, rng = mot_peers.judges(), np.random.default_rng(steps)
+    for _ in range(100):
+        frames, trues, mades = (int(rng.integers(1, most)) for most in (12, 7, 7))
+        like = rng.random((frames, trues, mades)) * (rng.random((frames, trues, mades)) < 0.6)
+        ids = [
+            np.stack([np.where(rng.random(n) < 0.8, rng.permutation(n + 3)[:n], -1) for _ in range(frames)])
+            for n in (trues, mades)
+        ]
+        clip = Tracked(*ids, np.round(like * steps) / steps if steps else like)
+        got, wanted = ours(clip), mot_peers.said_of(clip, judge)
+        defined = {key: value for key, value in got.items() if not np.isnan(value)}
+        assert defined == {key: pytest.approx(wanted[key], abs=1e-12) for key in defined}
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,7 +2,8 @@
 
 Only pairs that are at all alike matter, and they are few: they are kept as a list. A pair that is alone
 in its row and its column is part of every best assignment, so all such pairs are taken at once, and only
-what is left in a frame is solved.
+what is left in a frame is solved. Where scores are exactly equal several assignments are best, and the table
+decides which one the solver finds: there the whole table is solved, as TrackEval does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ KEPT = 1000.0
 class Pairs:
     """Pairs [K] by frame with similarity above 0: `frame`, slots `row` of [T, N] and `column` of [T, M],
     their tracks `true` and `made` numbered from 0 on, and `alike`. `sizes_true` and `sizes_made`:
-    detections of each track; `both`: the frames in which either side has something."""
+    detections of each track; `both`: the frames in which either side has something; `counts` [T, 2]:
+    detections of each frame; `ranks` [K, 2]: those of a pair among them."""
 
     frame: np.ndarray
     row: np.ndarray
@@ -34,6 +36,8 @@ class Pairs:
     sizes_true: np.ndarray
     sizes_made: np.ndarray
     both: np.ndarray
+    counts: np.ndarray
+    ranks: np.ndarray
 
     def table(self, which: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """How often (or with what weight) each true track goes with each made one in pairs `which`."""
@@ -54,17 +58,17 @@ class Pairs:
 
     def assigned(self, score: np.ndarray) -> np.ndarray:
         """The pairs, by frame, of the assignment in each frame with the largest sum of `score` [K]."""
-        found, left = self._alone(np.arange(len(self.alike)))
-        return np.sort(np.concatenate([found, *(self._solved(w, score[w]) for w in self._frames(left))]))
+        found, frames, shared = self._split(np.arange(len(self.alike)))
+        return np.sort(np.concatenate([found, *(self._solved(w, score[w], shared[w]) for w in frames)]))
 
     def followed(self, least: float) -> np.ndarray:
         """The matches of CLEAR, by frame: of pairs with similarity >= `least` those of the frame before
         first, then the largest sum of similarities. Frames in which one side is empty are passed over."""
-        found, left = self._alone(np.flatnonzero(self.alike >= least))
+        found, frames, shared = self._split(np.flatnonzero(self.alike >= least))
         before = dict(zip(self.both[1:].tolist(), self.both[:-1].tolist(), strict=True))
         starts = np.searchsorted(self.frame[found], np.arange(self.slots[0] + 1))
         solved: dict[int, np.ndarray] = {}
-        for which in self._frames(left):
+        for which in frames:
             t = int(self.frame[which[0]])
             then = before.get(t)
             score = self.alike[which]
@@ -75,7 +79,7 @@ class Pairs:
                 last = np.full(len(self.sizes_true), -1)
                 last[self.true[of_then]] = self.made[of_then]
                 score = score + KEPT * (last[self.true[which]] == self.made[which])
-            solved[t] = self._solved(which, score)
+            solved[t] = self._solved(which, score, shared[which])
         return np.sort(np.concatenate([found, *solved.values()]))
 
     def _detections(self) -> tuple[np.ndarray, np.ndarray]:
@@ -83,27 +87,34 @@ class Pairs:
         _, rows, columns = self.slots
         return self.frame * rows + self.row, self.frame * columns + self.column
 
-    def _alone(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of pairs `which`: those that share no detection with another, and the rest."""
+    def _split(self, which: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+        """Of pairs `which`: those that share no detection with another; all pairs of each frame in which some
+        do; and, of all pairs, bool [K] whether they are such."""
         detection, answer = (numbers[which] for numbers in self._detections())
         alone = (np.bincount(detection)[detection] == 1) & (np.bincount(answer)[answer] == 1)
-        return which[alone], which[~alone]
+        shared = np.zeros(len(self.frame), bool)
+        shared[which[~alone]] = True
+        frames = np.split(which, np.flatnonzero(np.diff(self.frame[which])) + 1)
+        return which[alone], [each for each in frames if shared[each].any()], shared
 
-    def _frames(self, which: np.ndarray) -> list[np.ndarray]:
-        """Pairs `which`, one array for each frame that has any."""
-        return np.split(which, np.flatnonzero(np.diff(self.frame[which])) + 1) if len(which) else []
-
-    def _solved(self, which: np.ndarray, score: np.ndarray) -> np.ndarray:
-        """The best assignment among pairs `which` of one frame."""
+    def _solved(self, which: np.ndarray, score: np.ndarray, shared: np.ndarray) -> np.ndarray:
+        """Those of the pairs `which` of one frame that the best assignment takes and that are `shared`."""
         from scipy.optimize import linear_sum_assignment
 
-        rows, row = np.unique(self.row[which], return_inverse=True)
-        columns, column = np.unique(self.column[which], return_inverse=True)
-        table = np.zeros((len(rows), len(columns)))
-        pair = np.full(table.shape, -1)
-        table[row, column], pair[row, column] = score, which
-        taken = pair[linear_sum_assignment(table, maximize=True)]
-        return taken[taken >= 0]
+        if len(np.unique(score[shared])) == shared.sum():
+            which, score, shared = which[shared], score[shared], shared[shared]
+            (rows, row), (columns, column) = (
+                np.unique(slot[which], return_inverse=True) for slot in (self.row, self.column)
+            )
+            shape = len(rows), len(columns)
+        else:
+            row, column = self.ranks[which].T
+            shape = tuple(self.counts[self.frame[which[0]]])
+        table, place = np.zeros(shape), np.full(shape, -1)
+        table[row, column], place[row, column] = score, np.arange(len(which))
+        taken = place[linear_sum_assignment(table, maximize=True)]
+        taken = taken[taken >= 0]
+        return which[taken[shared[taken]]]
 
 
 def pairs_of(true_ids: Any, made_ids: Any, similarity: Any) -> Pairs:
@@ -128,6 +139,8 @@ def pairs_of(true_ids: Any, made_ids: Any, similarity: Any) -> Pairs:
     # Rounding of an IoU may pass 1 by a last digit.
     if not ((values >= 0) & (values <= 1 + 1e-9)).all():
         raise ValueError(f"similarity holds {values.min():.4g} to {values.max():.4g}; give shares in 0..1")
+    present = [(ids >= 0) for ids in (true, made)]
+    orders = [p.cumsum(axis=1) - 1 for p in present]
     return Pairs(
         frame=frame,
         row=row,
@@ -138,7 +151,9 @@ def pairs_of(true_ids: Any, made_ids: Any, similarity: Any) -> Pairs:
         slots=(sizes["T"], sizes["N"], sizes["M"]),
         sizes_true=np.bincount(true[true >= 0]),
         sizes_made=np.bincount(made[made >= 0]),
-        both=np.flatnonzero((true >= 0).any(axis=1) & (made >= 0).any(axis=1)),
+        both=np.flatnonzero(present[0].any(axis=1) & present[1].any(axis=1)),
+        counts=np.stack([p.sum(axis=1) for p in present], axis=1),
+        ranks=np.stack([orders[0][frame, row], orders[1][frame, column]], axis=1),
     )
 
 
