@@ -75,6 +75,8 @@ def test_a_frozen_clip_reads_perfect_which_is_why_motion_stands_beside() -> None
     popped = frozen.copy()
     popped[3:, 20:40, 20:40] = 255 - popped[3:, 20:40, 20:40]
     assert 255 * motion.flicker(popped, 255) < 255 * motion.change(popped, 255)
+    # A step of a quarter of the side is lost to the flow, and reads shorter than half of it.
+    assert motion.flow_magnitude(moving((16.0, 0.0), frames=4), 255) < 8
     # A jump cut is motion to it, not flicker.
     jumps = moving((1.0, 0.0), frames=9)[[0, 5, 1, 6, 2, 7, 3, 8]]
     assert motion.flow_magnitude(jumps, 255) > 3.0

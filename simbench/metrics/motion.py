@@ -42,7 +42,8 @@ def flow_magnitude(frames: np.ndarray, data_range: float) -> float:
 
     Dense inverse search (Kroeger et al., ECCV 2016; OpenCV's medium preset) on grey frames of at least 12
     px a side. Things and camera alike; aperture, plain walls and blur make it smaller than the true
-    motion, cuts and noise on plain walls larger. NaN below two frames.
+    motion, cuts and noise on plain walls larger. Steps above about a tenth of the side read far too small.
+    NaN below two frames.
     """
     grey = _grey(clip("frames", frames, data_range, {}), data_range)
     steps = [np.sqrt((_flow(a, b) ** 2).sum(axis=-1)).mean() for a, b in pairwise(grey)]
