@@ -38,7 +38,15 @@ PATHS = {"made": OTHER, "true": POSES}
 PLACES = {"made": NOISY, "true": UV}
 LONE = {"made": DEPTH[0], "true": DEPTH[1]}
 
+SETS = {"a": RNG.normal(size=(40, 6)), "b": RNG.normal(1, 2, size=(36, 6))}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "distances.frechet": SETS,
+    "distances.frechet_infinity": {**SETS, "seed": 0},
+    "distances.kernel_distance": SETS,
+    "distances.kernel_interval": SETS,
+    "distances.frechet_at": {**SETS, "size": 16, "seed": 0},
+    "distances.floor": {"real": SETS["a"], "size": 16, "seed": 0},
     "epipolar.essential": {"first_pose": POSES[0], "second_pose": POSES[1]},
     "epipolar.fundamental": {
         "first_pose": POSES[0],
