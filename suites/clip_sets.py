@@ -93,20 +93,18 @@ DAMAGES: Mapping[str, Callable[[np.ndarray, int], np.ndarray]] = {
 
 
 def damaged(clips: np.ndarray, kind: str, seed: int) -> np.ndarray:
-    """`clips` with one thing wrong, or UserError with the kinds that exist."""
-    if kind not in DAMAGES:
-        raise UserError(f"damage={kind} is unknown; use one of {', '.join(DAMAGES)}")
+    """`clips` with one thing wrong."""
     return DAMAGES[kind](clips, seed)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What all clips of a set share: frames, height and width in pixels, frames a second."""
+    """What all clips of a set share: frames, height and width in pixels, frames a second (None: not said)."""
 
     frames: int
     height: int
     width: int
-    fps: float
+    fps: float | None
 
 
 def listed(folder: str, option: str) -> list[Path]:
@@ -138,24 +136,24 @@ def read(folder: str, option: str, preset: Preset, cut: bool, seen: list[Kind]) 
     for path in listed(folder, option):
         video = decode(path, preset.span if cut else None, fps=1.0 if path.is_dir() else None)
         length, height, width = video.frames.shape[:3]
-        kind = Kind(length, height, width, video.fps)
+        kind = Kind(length, height, width, None if path.is_dir() else video.fps)
         if first is None:
             first = path
             seen.append(kind)
-        _same(path, kind, seen[0], cut)
+        _same(path, kind, seen[0], None if cut else preset.frames)
         yield preset.taken(video.frames)
 
 
-def _same(path: Path, kind: Kind, wanted: Kind, cut: bool) -> None:
+def _same(path: Path, kind: Kind, wanted: Kind, frames: int | None) -> None:
     if (kind.height, kind.width) != (wanted.height, wanted.width):
         raise UserError(
             f"{path} is {kind.width}x{kind.height} px, the first clip {wanted.width}x{wanted.height}; bring"
             f" all to one size: ffmpeg -i IN -vf scale={wanted.width}:{wanted.height} -c:v ffv1 OUT.mkv"
         )
-    if kind.frames != wanted.frames and not cut:
+    if kind.frames != wanted.frames and frames is not None:
         raise UserError(
-            f"{path} has {kind.frames} frames, the first clip {wanted.frames}; add"
-            f" frames={min(kind.frames, wanted.frames)} to take the first of each"
+            f"{path} has {kind.frames} frames, the first clip {wanted.frames}; bring all to one length, or"
+            f" add frames={frames} to take the first {frames} of each"
         )
 
 

@@ -179,8 +179,9 @@ def remarks(rows: Sequence[Row], counts: tuple[int, int], kinds: Sequence[Kind])
             "bent: at this N the bias does not yet fall with 1/N; the value without end is too high, by an"
             " unknown amount."
         )
-    if len({kind.fps for kind in kinds}) > 1:
-        rates = " and ".join(f"{kind.fps:.6g}" for kind in kinds)
+    speeds = [kind.fps for kind in kinds if kind.fps is not None]
+    if speeds and max(speeds) / min(speeds) > 1.01:
+        rates = " and ".join(f"{fps:.6g}" for fps in speeds)
         lines.append(f"The sets run at {rates} frames a second: their motion differs for that reason alone.")
     return lines
 
@@ -218,6 +219,12 @@ def measure(chosen: Options) -> tuple[list[str], dict[str, Any]]:
     names = list(dict.fromkeys(name for name in chosen.space.split(",") if name))
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
     spaces, missing = opened(names, given)
+    for space in spaces:
+        if space.least_frames > preset.frames:
+            raise UserError(
+                f"protocol={preset.name} takes {preset.frames} frames, space={space.name} needs"
+                f" {space.least_frames}; add frames={space.least_frames}"
+            )
     rows: list[Row] = []
     seen: list[Kind] = []
     counts = (0, 0)
@@ -273,9 +280,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check(chosen: Options) -> None:
+    from suites.clip_sets import DAMAGES
+
     for option in ("real", "generated"):
         if not getattr(chosen, option):
             raise UserError(f"{option}= is missing; give {option}=FOLDER or {option}=worlds")
+    if chosen.damage and chosen.damage not in DAMAGES:
+        raise UserError(f"damage={chosen.damage} is unknown; use one of {', '.join(DAMAGES)}")
     if chosen.damage and chosen.generated != "worlds":
         raise UserError(f"damage={chosen.damage} is done to worlds; add generated=worlds or leave it out")
 

@@ -121,6 +121,8 @@ class VJEPA2(_Hub):
 
 
 def _loaded(folder: Path) -> Any:
+    from safetensors import SafetensorError
+
     try:
         from transformers import AutoModel
     except ModuleNotFoundError as error:
@@ -129,7 +131,7 @@ def _loaded(folder: Path) -> Any:
         net = AutoModel.from_pretrained(
             str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder} cannot be loaded ({str(error).splitlines()[0]})") from error
     return net.eval()
 

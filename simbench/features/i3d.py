@@ -120,10 +120,15 @@ def _state(path: Path) -> torch.nn.Module:
 
 
 def _script(path: Path) -> Any:
+    import warnings
+
     import torch
 
     try:
-        return torch.jit.load(str(path), map_location="cpu").eval()
+        with warnings.catch_warnings():
+            # torch deprecates TorchScript; the weights of the field exist in nothing else.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return torch.jit.load(str(path), map_location="cpu").eval()
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise UserError(f"{path} is no TorchScript file ({reason}); give the one of StyleGAN-V") from error
