@@ -84,7 +84,8 @@ def ranked(name: str, real: np.ndarray, sets: Mapping[str, np.ndarray], seed: in
             ratios = [a / b for a, b in zip(found[kind], found["none"], strict=True)]
             middle = mean(ratios)
             spread = math.sqrt(mean([(r - middle) ** 2 for r in ratios]))
-            seen[kind] = Seen(middle, spread, kernels[kind].value / half)
+            times = mean(found[kind]) / mean(found["none"])
+            seen[kind] = Seen(times, spread, kernels[kind].value / half)
     return Ranked(name, real.shape[1], mean(found["none"]), seen)
 
 

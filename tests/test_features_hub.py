@@ -83,7 +83,7 @@ def test_the_folders_own_mean_is_used(folders: dict[str, Path], tmp_path: Path) 
 
 
 def test_folders_that_do_not_fit_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(Missing, match="weights missing: give weights=FOLDER"):
+    with pytest.raises(Missing, match="weights missing; give weights=FOLDER"):
         space_named("videomae")
     with pytest.raises(Missing, match="is no folder"):
         space_named("vjepa2", weights=str(tmp_path / "none"))

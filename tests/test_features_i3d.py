@@ -156,7 +156,7 @@ def test_torchscript_runs_only_where_its_digest_was_given(scripted: Path) -> Non
 def test_without_weights_the_space_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Missing, match="weights missing; give weights=FILE"):
         space_named("i3d")
-    with pytest.raises(Missing, match=r"weights missing: .* is no file"):
+    with pytest.raises(Missing, match=r"weights missing; .* is no file"):
         space_named("i3d", weights=str(tmp_path / "none.safetensors"))
     with pytest.raises(UserError, match="protocol=tf2019 is unknown"):
         space_named("i3d", protocol="tf2019")

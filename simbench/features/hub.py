@@ -37,8 +37,8 @@ class _Hub:
     def __post_init__(self) -> None:
         folder = Path(self.weights)
         if not self.weights or not folder.is_dir():
-            where = f"{self.weights} is no folder; " if self.weights else ""
-            raise Missing(f"weights missing: {where}give weights=FOLDER with config.json and *.safetensors")
+            where = f"{self.weights} is no folder, " if self.weights else ""
+            raise Missing(f"weights missing; {where}give weights=FOLDER with config.json and *.safetensors")
         kind = _json(folder / "config.json").get("model_type")
         if kind != self.name:
             raise UserError(f"{folder} holds model_type={kind}; space={self.name} needs {self.name}")

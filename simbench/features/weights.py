@@ -50,7 +50,7 @@ def located(weights: str, sha256: str = "", open_url: Open = urlopen) -> tuple[P
     else:
         raise UserError(f"weights={weights} starts with {parts.scheme}:; use a path, file:// or https://")
     if not path.is_file():
-        raise Missing(f"weights missing: {path} is no file; give weights=FILE")
+        raise Missing(f"weights missing; {path} is no file, give weights=FILE")
     found = digest_of(path)
     if wanted and found != wanted:
         raise UserError(f"{path} has sha256 {found}, not {wanted}; it is another file than the one you meant")
@@ -69,7 +69,7 @@ def _fetched(url: str, wanted: str, open_url: Open) -> Path:
             if found != wanted:
                 raise UserError(f"{url} sent a file with sha256 {found}, not {wanted}; it was thrown away")
     except OSError as error:
-        raise Missing(f"weights missing: {url} cannot be fetched ({error}); give weights=FILE") from error
+        raise Missing(f"weights missing; {url} cannot be fetched ({error}), give weights=FILE") from error
     return path
 
 
