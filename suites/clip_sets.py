@@ -56,18 +56,18 @@ def worlds(count: int, look: Look, seed: int, side: int) -> np.ndarray:
     return np.stack(found)
 
 
-def shuffled(clips: np.ndarray, seed: int) -> np.ndarray:
+def shuffled(clips: np.ndarray, seed: int, families: int) -> np.ndarray:
     """The frames of every clip in a random order of its own."""
     rng = np.random.default_rng(seed)
     return np.stack([clip[rng.permutation(len(clip))] for clip in clips])
 
 
-def backwards(clips: np.ndarray, seed: int) -> np.ndarray:
+def backwards(clips: np.ndarray, seed: int, families: int) -> np.ndarray:
     """Every clip backwards."""
     return np.ascontiguousarray(clips[:, ::-1])
 
 
-def blurred(clips: np.ndarray, seed: int) -> np.ndarray:
+def blurred(clips: np.ndarray, seed: int, families: int) -> np.ndarray:
     """Every frame blurred by 2 % of its shorter side; nothing else changes."""
     import cv2
 
@@ -75,26 +75,30 @@ def blurred(clips: np.ndarray, seed: int) -> np.ndarray:
     return np.stack([[cv2.GaussianBlur(frame, (0, 0), sd) for frame in clip] for clip in clips])
 
 
-def swapped(clips: np.ndarray, seed: int) -> np.ndarray:
-    """From its middle on every clip goes on as the next one: frames stay what they were, no world does."""
-    if len(clips) < 2:
-        raise UserError("damage=swap needs 2 clips or more; raise clips=")
+def swapped(clips: np.ndarray, seed: int, families: int) -> np.ndarray:
+    """From its middle on every clip goes on as the next of its family: frames stay as they were, no world."""
+    if len(clips) < 2 * families or len(clips) % families:
+        raise UserError(
+            f"damage=swap of {len(clips)} clips needs 2 or more of each family and as many of all; use"
+            f" clips={max(2, -(-len(clips) // families)) * families}"
+        )
     half = clips.shape[1] // 2
-    return np.concatenate([clips[:, :half], np.roll(clips, -1, axis=0)[:, half:]], axis=1)
+    return np.concatenate([clips[:, :half], np.roll(clips, -families, axis=0)[:, half:]], axis=1)
 
 
-DAMAGES: Mapping[str, Callable[[np.ndarray, int], np.ndarray]] = {
+DAMAGES: Mapping[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
     "shuffle": shuffled,
     "reverse": backwards,
     "swap": swapped,
     "blur": blurred,
 }
-"""Each takes clips uint8 [N, T, H, W, 3] and a seed. All but blur leave the frames of the set as they are."""
+"""Each takes clips uint8 [N, T, H, W, 3], a seed, and how many families take turns in the clips. All but blur
+leave the frames of the set as they are."""
 
 
-def damaged(clips: np.ndarray, kind: str, seed: int) -> np.ndarray:
+def damaged(clips: np.ndarray, kind: str, seed: int, families: int) -> np.ndarray:
     """`clips` with one thing wrong."""
-    return DAMAGES[kind](clips, seed)
+    return DAMAGES[kind](clips, seed, families)
 
 
 @dataclass(frozen=True)

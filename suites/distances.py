@@ -2,7 +2,7 @@
 
     python -m suites.distances real=FOLDER generated=FOLDER space=random,worlds
     python -m suites.distances real=FOLDER generated=FOLDER space=i3d weights=FILE sha256=... protocol=tf2018
-    python -m suites.distances real=worlds generated=worlds damage=shuffle clips=64 size=64 seed=1001
+    python -m suites.distances real=worlds generated=worlds damage=shuffle clips=60 size=64 seed=1001
 
 real, generated  folders of videos (files, or folders of frames), or worlds: clips of our own
 space     random, random-motion, worlds, i3d, videomae, vjepa2, or several with commas
@@ -55,7 +55,7 @@ class Options:
     sha256: str = ""
     frames: int = 0
     stride: int = 0
-    clips: int = 64
+    clips: int = 60
     size: int = 64
     seed: int = 1001
     families: str = ""
@@ -206,7 +206,7 @@ def _clips(chosen: Options, option: str, preset: Preset, seen: list[Kind]) -> It
     seen.append(Kind(look.frames, look.size, look.size, look.fps))
     clips = worlds(chosen.clips, look, chosen.seed, 0 if option == "real" else 1)
     if option == "generated" and chosen.damage:
-        clips = damaged(clips, chosen.damage, chosen.seed)
+        clips = damaged(clips, chosen.damage, chosen.seed, len(look.families))
     return (preset.taken(clip) for clip in clips)
 
 

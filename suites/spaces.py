@@ -1,6 +1,6 @@
 """Feature spaces ranked by what they see: frames out of order, time backwards, another world halfway, blur.
 
-    python -m suites.spaces scenes=256 seed=1001 space=random,worlds,i3d card=docs/distances.md
+    python -m suites.spaces scenes=240 seed=1001 space=random,worlds,i3d card=docs/distances.md
 
 Half of the scenes are the real set, the other half are compared with it as they are (the floor) and with one
 thing wrong; both halves hold the same families. All but blur leave every frame of the set as it was: a space
@@ -31,7 +31,7 @@ class Options:
     """`card` is a page with a `spaces` block to write the table to; weights and sha256 are of the one space
     that needs them."""
 
-    scenes: int = 256
+    scenes: int = 240
     size: int = 64
     seed: int = 1001
     space: str = "random,random-motion,worlds,i3d,videomae,vjepa2"
@@ -122,11 +122,15 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
     """Every space that is here, and why others are not."""
     from simbench.errors import UserError
     from simbench.features.protocols import preset_named
-    from suites.clip_sets import DAMAGES, Look, damaged, features, worlds
+    from suites.clip_sets import DAMAGES, ONE_WAY, Look, damaged, features, worlds
     from suites.distances import opened
 
-    if chosen.scenes < 32:
-        raise UserError(f"scenes={chosen.scenes} is too few to rank spaces; use 32 or more")
+    every = 2 * len(ONE_WAY)
+    if chosen.scenes < 2 * every or chosen.scenes % every:
+        raise UserError(
+            f"scenes={chosen.scenes} does not give each family as many clips, 2 or more on each side; use"
+            f" {max(2, -(-chosen.scenes // every)) * every}"
+        )
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
     look = Look(size=chosen.size, frames=preset_named(chosen.protocol).frames)
     spaces, missing = opened(chosen.space.split(","), given)
@@ -137,7 +141,7 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
     other = worlds(half, look, chosen.seed, 1)
     sets = {"none": features(other, spaces)}
     for kind in DAMAGES:
-        sets[kind] = features(damaged(other, kind, chosen.seed), spaces)
+        sets[kind] = features(damaged(other, kind, chosen.seed, len(look.families)), spaces)
     found = [
         ranked(space.name, real[i], {kind: made[i] for kind, made in sets.items()}, chosen.seed)
         for i, space in enumerate(spaces)

@@ -209,21 +209,23 @@ def test_the_two_sides_share_no_world() -> None:
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_damage_leaves_the_frames_of_a_set_but_for_blur(kind: str) -> None:
     given = clips(5, 3, 8)
-    made = damaged(given, kind, 0)
+    made = damaged(given, kind, 0, 1)
     assert made.shape == given.shape and made.dtype == np.uint8 and not np.array_equal(made, given)
     before, after = (sorted(f.tobytes() for f in c.reshape(-1, *c.shape[2:])) for c in (given, made))
     assert (before == after) is (kind != "blur")
-    np.testing.assert_array_equal(damaged(given, kind, 0), made)
+    np.testing.assert_array_equal(damaged(given, kind, 0, 1), made)
     if kind == "swap":
         np.testing.assert_array_equal(made[:, :4], given[:, :4])
         np.testing.assert_array_equal(made[0, 4:], given[1, 4:])
+        several = damaged(clips(6, 3), kind, 0, 3)
+        np.testing.assert_array_equal(several[4, 3:], clips(6, 3)[1, 3:])
     if kind == "reverse":
         np.testing.assert_array_equal(made[:, ::-1], given)
 
 
 def test_swap_needs_another_clip() -> None:
-    with pytest.raises(UserError, match="needs 2 clips"):
-        damaged(clips(1, 0), "swap", 0)
+    with pytest.raises(UserError, match=r"damage=swap of 5 clips needs 2 or more of each .* use clips=6"):
+        damaged(clips(5, 0), "swap", 0, 3)
 
 
 def toy(made: Mapping[str, np.ndarray], ordered: bool) -> dict[str, np.ndarray]:
@@ -238,7 +240,7 @@ def toy(made: Mapping[str, np.ndarray], ordered: bool) -> dict[str, np.ndarray]:
 
 def test_a_space_that_sees_no_time_ranks_below_one_that_does() -> None:
     real, other = clips(40, 1, 8), clips(40, 2, 8)
-    made = {"none": other, **{kind: damaged(other, kind, 0) for kind in DAMAGES}}
+    made = {"none": other, **{kind: damaged(other, kind, 0, 1) for kind in DAMAGES}}
     still = spaces.ranked("still", toy({"r": real}, False)["r"], toy(made, False), 0)
     moving = spaces.ranked("moving", toy({"r": real}, True)["r"], toy(made, True), 0)
     for kind in ("shuffle", "reverse"):
@@ -254,12 +256,12 @@ def test_a_space_that_sees_no_time_ranks_below_one_that_does() -> None:
 
 def test_the_ranking_is_written_to_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card = tmp_path / "card.md"
-    words = ["scenes=32", "size=16", "space=random,i3d", f"card={card}"]
+    words = ["scenes=24", "size=16", "space=random,i3d", f"card={card}"]
     assert spaces.main(words) == 2 and "is no page" in capsys.readouterr().err
     card.write_text("<!-- spaces -->\n<!-- /spaces -->\n")
     assert spaces.main(words) == 0
     assert "| random | 112 |" in card.read_text() and "| i3d | not measured" in card.read_text()
-    assert spaces.main(["scenes=31"]) == 2 and "use 32 or more" in capsys.readouterr().err
+    assert spaces.main(["scenes=31"]) == 2 and "on each side; use 36" in capsys.readouterr().err
 
 
 def test_traps_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,12 +124,24 @@ def test_an_ill_conditioned_set_takes_the_safe_route() -> None:
     assert frechet(a, a) < 1e-10
 
 
-def test_roots_of_small_eigenvalues_are_not_trusted() -> None:
-    """A spectrum over twelve decades: Cholesky would be off by 1e-8, and says so."""
-    a = sample(8, 400, 40, decay=0.7)
-    b = sample(9, 400, 40, decay=0.7)
+@pytest.mark.parametrize("seed", range(6))
+def test_dead_features_of_one_set_alone_take_the_safe_route(seed: int) -> None:
+    """Its eigenvalues of 0 come out as 1e-17 of either sign."""
+    a, b = sample(seed, 90, 20, 0.0), sample(seed + 50, 90, 20, 0.0)
+    b[:, :12] = 0.0
     assert distances._overlap_by_cholesky(a - a.mean(0), b - b.mean(0)) is None
+    exact = by_mpmath(a[:, 8:16], b[:, 8:16], 1)
+    assert frechet(a[:, 8:16], b[:, 8:16]) == pytest.approx(exact, rel=1e-9)
+
+
+def test_roots_of_small_eigenvalues_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variances over six decades, products over twelve: a root would be off by more than it may."""
+    a, b = sample(8, 400, 40, decay=0.17), sample(9, 400, 40, decay=0.17)
+    centred = a - a.mean(0), b - b.mean(0)
+    assert distances._overlap_by_cholesky(*centred) is None
     assert 0 <= frechet(a, a) < 1e-10
+    monkeypatch.setattr(distances, "SPREAD", 1.0)
+    assert distances._overlap_by_cholesky(*centred) is not None
 
 
 def test_gaussians_in_closed_form() -> None:
