@@ -20,18 +20,13 @@ import numpy as np
 
 from simbench.errors import UserError
 from simbench.references import nuisance
+from suites.geometry import FEW, LOST_PX, RASTER
 from suites.proof import Asked, build_suite, ended, len_context, options
 
 if TYPE_CHECKING:
     from simbench.case import Case
     from simbench.instruments.points import Finder, Found
     from simbench.suite import Suite
-
-FEW = 24
-"""Frames that show fewer points than this are left out: no camera is asked of them."""
-
-LOST_PX, RASTER = 16.0, 256.0
-"""What a lost point costs in the fidelity, px of an image 256 px wide; as in geometry."""
 
 LEAST_PARALLAX = 0.5
 """Mean distance of the best homography to the truth, px of 256, below which there is no parallax."""

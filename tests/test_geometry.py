@@ -21,6 +21,7 @@ from simbench.worlds.compile import compile_scene
 from simbench.worlds.truth import poses
 from suites import geometry
 from suites.geometry import MOVES, Geometry
+from suites.naming import seed_of
 
 FLOORED = ["frozen", "postcard", "relief", "half_speed", "blank", "noise"]
 """The ladder has all of them on 64 scenes."""
@@ -84,6 +85,18 @@ def test_every_way_of_the_camera_has_parallax_and_is_read(suite: Geometry) -> No
         # The instrument's own error is a small share of what the best homography misses.
         assert flat[-4:].mean() > 2.0 and made.mean() < 0.06 * flat.mean()
     assert trials == list(MOVES)
+
+
+def test_a_world_that_fixes_no_camera_is_drawn_anew(suite: Geometry) -> None:
+    for number, anew in ((0, False), (43, True)):
+        scene = suite.scenes(number + 1, "public")[number]
+        (case,) = suite.cases(scene)
+        first = seed_of(suite.name, scene)
+        assert case.world_seed in range(first, first + geometry.DRAWS)
+        assert (case.world_seed != first) == anew
+        assert suite.finder(case).truth.seen.sum(axis=1).min() >= geometry.FEW
+        found = suite.score(case, suite.oracle(case))
+        assert found["registered"] == 1.0 and found["fidelity"] > 0.9
 
 
 def test_the_best_homography_is_exactly_zero(suite: Geometry, orbit: Ready) -> None:

@@ -13,10 +13,15 @@ from simbench.case import Setting
 from simbench.generators.baselines import ConstantVelocity
 from simbench.generators.flow import Flow
 from simbench.suite import Suite
+from suites.camera import Camera
+from suites.geometry import Geometry
 from suites.hidden import Hidden
 from suites.revisit import Revisit
 
+MOVING = Setting(width=96, height=96, frames=9, look="rich", given="cam", context=4)
 SETTINGS: dict[str, Suite] = {
+    "camera": Camera(MOVING),
+    "geometry": Geometry(MOVING),
     "hidden": Hidden(Setting(width=32, height=32, frames=13)),
     "revisit": Revisit(Setting(width=64, height=64, frames=13, look="rich", given="cam", context=2)),
 }
@@ -49,6 +54,7 @@ def read(suite: Suite, scene: str) -> None:
             score(video)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_reading_more_scenes_takes_no_more_memory(name: str) -> None:
     suite = SETTINGS[name]
