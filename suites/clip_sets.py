@@ -103,12 +103,14 @@ def damaged(clips: np.ndarray, kind: str, seed: int, families: int) -> np.ndarra
 
 @dataclass(frozen=True)
 class Kind:
-    """What all clips of a set share: frames, height and width in pixels, frames a second (None: not said)."""
+    """What all clips of a set share: frames, height and width in pixels, frames a second (None: not said),
+    and whether the files are lossy."""
 
     frames: int
     height: int
     width: int
     fps: float | None
+    lossy: bool = False
 
 
 def listed(folder: str, option: str) -> list[Path]:
@@ -140,7 +142,7 @@ def read(folder: str, option: str, preset: Preset, cut: bool, seen: list[Kind]) 
     for path in listed(folder, option):
         video = decode(path, preset.span if cut else None, fps=1.0 if path.is_dir() else None)
         length, height, width = video.frames.shape[:3]
-        kind = Kind(length, height, width, None if path.is_dir() else video.fps)
+        kind = Kind(length, height, width, None if path.is_dir() else video.fps, video.lossy)
         if first is None:
             first = path
             seen.append(kind)

@@ -183,6 +183,8 @@ def remarks(rows: Sequence[Row], counts: tuple[int, int], kinds: Sequence[Kind])
     if speeds and max(speeds) / min(speeds) > 1.01:
         rates = " and ".join(f"{fps:.6g}" for fps in speeds)
         lines.append(f"The sets run at {rates} frames a second: their motion differs for that reason alone.")
+    if len({kind.lossy for kind in kinds}) > 1:
+        lines.append("One set comes from lossy files and the other does not: compression is in the distance.")
     return lines
 
 

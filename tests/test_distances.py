@@ -14,7 +14,7 @@ from simbench.errors import UserError
 from simbench.features.protocols import PRESETS
 from simbench.features.space import space_named
 from simbench.metrics import distances as metric
-from simbench.video import Video, encode
+from simbench.video import Video, encode, encode_preview
 from suites import clip_sets, distances, spaces, traps
 from suites.clip_sets import DAMAGES, Look, damaged
 
@@ -80,7 +80,7 @@ def test_two_folders_are_compared(
     assert row["floor"]["value"] == pytest.approx(metric.floor(a, 13, 1001).value, rel=1e-3)
     assert record["real"]["clips"] == record["generated"]["clips"] == 26
     assert record["protocol"]["frames"] == 5 and record["protocol"]["ddof"] == 1
-    assert record["clips_are"][0] == {"frames": 5, "height": 16, "width": 16, "fps": 8.0}
+    assert record["clips_are"][0] == {"frames": 5, "height": 16, "width": 16, "fps": 8.0, "lossy": False}
     assert len(row["identity"]["weights"]) == 64
     assert "i3d: not measured: weights missing; give weights=FILE" in printed
     assert "N = 26 is below 512" in printed and "frames=5 stride=1: 5 frames 1 apart, ddof 1" in printed
@@ -131,6 +131,16 @@ def test_rates_that_differ_are_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     real, made = folder(tmp_path / "a", clips(2, 0)), folder(tmp_path / "b", clips(2, 1), 24.0)
     code, printed, _ = run(capsys, f"real={real}", f"generated={made}", "space=random", "frames=6")
     assert code == 0 and "The sets run at 8 and 24 frames a second" in printed
+
+
+def test_compression_of_one_set_alone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    real = folder(tmp_path / "a", clips(2, 0))
+    for i, clip in enumerate(clips(2, 1)):
+        encode_preview(Video(clip, 8.0), tmp_path / "b" / f"{i}.mp4")
+    words = (f"real={real}", f"generated={tmp_path / 'b'}", "space=random", "frames=6")
+    code, printed, _ = run(capsys, *words)
+    assert code == 0 and "One set comes from lossy files" in printed
+    assert "lossy" not in run(capsys, words[0], f"generated={real}", *words[2:])[1]
 
 
 def test_a_line_that_bends_is_said() -> None:

@@ -244,7 +244,7 @@ def test_the_unbiased_kernel_distance_is_unbiased_and_its_interval_covers() -> N
 def test_the_limit_takes_away_the_bias_and_covers() -> None:
     """16 features, 64 videos, true distance 16 x 0.3^2, of which plain Frechet reads twice as much."""
     true, found, raw = 16 * 0.09, [], []
-    for seed in range(20):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         a, b = rng.normal(size=(64, 16)), rng.normal(0.3, 1, (64, 16))
         found.append(frechet_infinity(a, b, seed))
