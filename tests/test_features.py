@@ -128,7 +128,7 @@ def test_resize_is_opencvs(height: int, width: int) -> None:
 def test_frames_are_taken_from_the_start() -> None:
     preset = PRESETS["simbench"].changed(frames=3, stride=2)
     assert preset.span == 5 and preset.name == "simbench frames=3 stride=2"
-    np.testing.assert_array_equal(preset.taken(CLIPS[0]), CLIPS[0, [0, 2, 4]])
+    np.testing.assert_array_equal(preset.taken(np.arange(8)), [0, 2, 4])
     assert PRESETS["simbench"].changed() is PRESETS["simbench"]
     with pytest.raises(UserError, match=r"clip of 4 frames is too short for .* 3 frames 2 apart need 5"):
         preset.taken(CLIPS[0, :4])
