@@ -44,7 +44,15 @@ CLIPS = {"made": np.clip(SOFT + 0.1, 0, 1), "true": SOFT, "data_range": 1.0}
 BLOBS = {"made": SOFT[..., 0] > 0.4, "true": SOFT[..., 0] > 0.6}
 TRACKED = crowd(0).arguments()
 
+SETS = {"a": RNG.normal(size=(40, 6)), "b": RNG.normal(1, 2, size=(36, 6))}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "distances.frechet": SETS,
+    "distances.frechet_infinity": {**SETS, "seed": 0},
+    "distances.kernel_distance": SETS,
+    "distances.kernel_interval": SETS,
+    "distances.frechet_at": {**SETS, "size": 16, "seed": 0},
+    "distances.floor": {"real": SETS["a"], "size": 16, "seed": 0},
     "epipolar.essential": {"first_pose": POSES[0], "second_pose": POSES[1]},
     "epipolar.fundamental": {
         "first_pose": POSES[0],

@@ -1,0 +1,150 @@
+"""`videomae` and `vjepa2`: self-supervised video networks of `transformers`, from a folder on this disk.
+
+Features of networks that were not trained on labels of actions see motion rather than content (Ge et al.,
+CVPR 2024). Nothing is downloaded, no code of the folder runs, and pickled weights are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simbench.errors import UserError
+from simbench.features.protocols import PRESETS
+from simbench.features.space import Missing, checked
+from simbench.features.weights import digest_of_folder
+
+BATCH = 2
+MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet, for folders without preprocessor_config.json."""
+
+
+@dataclass(frozen=True)
+class _Hub:
+    """What the two share: a folder with config.json and *.safetensors, as huggingface_hub leaves it."""
+
+    weights: str = ""
+    name: str = ""
+    least_frames: int = 0
+    _digest: str = field(init=False, repr=False, compare=False)
+    _net: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        folder = Path(self.weights)
+        if not self.weights or not folder.is_dir():
+            where = f"{self.weights} is no folder, " if self.weights else ""
+            raise Missing(f"weights missing; {where}give weights=FOLDER with config.json and *.safetensors")
+        kind = _json(folder / "config.json").get("model_type")
+        if kind != self.name:
+            raise UserError(f"{folder} holds model_type={kind}; space={self.name} needs {self.name}")
+        if not list(folder.glob("*.safetensors")):
+            raise UserError(f"{folder} holds no *.safetensors; pickled weights are not read, convert them")
+        net = _loaded(folder)
+        frames = int(getattr(net.config, "num_frames", 0)) or int(net.config.tubelet_size)
+        object.__setattr__(self, "_net", net)
+        object.__setattr__(self, "_digest", digest_of_folder(folder))
+        object.__setattr__(self, "least_frames", frames)
+
+    def identity(self) -> Mapping[str, Any]:
+        """Kind and the digest of the folder's files."""
+        return {"class": self.name, "weights": self._digest}
+
+    def features(self, clips: np.ndarray) -> np.ndarray:
+        """float32 [N, D]: mean over all tokens of the last layer, of clips uint8 [N, T, H, W, 3].
+
+        The shorter side is scaled to the network's and the middle cropped. VideoMAE has places for a fixed
+        number of frames and reads the first ones; V-JEPA 2 reads all but what fills no tubelet.
+        """
+        import torch
+
+        clips = self._cut(checked(clips, self.name, self.least_frames))
+        mean, sd = self._normal()
+        found = []
+        with torch.inference_mode():
+            for i in range(0, len(clips), BATCH):
+                x = (self._pictures(clips[i : i + BATCH]) - mean) / sd
+                video = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 1, 4, 2, 3)))
+                found.append(self._tokens(video).mean(dim=1).float().numpy())
+        return np.concatenate(found)
+
+    def _pictures(self, clips: np.ndarray) -> np.ndarray:
+        import dataclasses
+
+        size = self._net.config
+        side = int(getattr(size, "image_size", 0) or size.crop_size)
+        return dataclasses.replace(PRESETS["simbench"], side=side, low=0.0).pictures(clips)
+
+    def _normal(self) -> tuple[np.ndarray, np.ndarray]:
+        for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
+            file = Path(self.weights) / name
+            if file.is_file():
+                told = _json(file)
+                return _triple(told.get("image_mean", MEAN)), _triple(told.get("image_std", SD))
+        return _triple(MEAN), _triple(SD)
+
+    def _cut(self, clips: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def _tokens(self, video: Any) -> Any:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class VideoMAE(_Hub):
+    """Features of VideoMAE's encoder (Tong et al. 2022); UserError and Missing as the module says."""
+
+    name: str = "videomae"
+
+    def _cut(self, clips: np.ndarray) -> np.ndarray:
+        return clips[:, : self.least_frames]
+
+    def _tokens(self, video: Any) -> Any:
+        return self._net(pixel_values=video).last_hidden_state
+
+
+@dataclass(frozen=True)
+class VJEPA2(_Hub):
+    """Features of V-JEPA 2's encoder (Assran et al. 2025); UserError and Missing as the module says."""
+
+    name: str = "vjepa2"
+
+    def _cut(self, clips: np.ndarray) -> np.ndarray:
+        return clips[:, : clips.shape[1] // self.least_frames * self.least_frames]
+
+    def _tokens(self, video: Any) -> Any:
+        return self._net(pixel_values_videos=video, skip_predictor=True).last_hidden_state
+
+
+def _loaded(folder: Path) -> Any:
+    from safetensors import SafetensorError
+
+    try:
+        from transformers import AutoModel
+    except ModuleNotFoundError as error:
+        raise Missing("not measured without transformers: pip install 'simbench-worlds[hub]'") from error
+    try:
+        net = AutoModel.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"{folder} cannot be loaded ({str(error).splitlines()[0]})") from error
+    return net.eval()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); give the folder of a model") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no mapping; give the folder of a model")
+    return found
+
+
+def _triple(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32).reshape(3)
