@@ -12,6 +12,7 @@ from simbench.metrics import epipolar, reprojection
 from simbench.references import shots
 from simbench.worlds.families import build
 
+pytestmark = pytest.mark.slow
 Table = dict[str, dict[str, float]]
 BROKEN = [n for n in rivals_3d.VIDEOS if not n.startswith("truth")]
 

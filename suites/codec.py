@@ -1,0 +1,205 @@
+"""What a codec alone destroys: the truth, encoded and decoded, scored as a generator's answer would be.
+
+    python -m suites.codec codec=model,h264:23 suite=permanence,bite scenes=16
+    python -m suites.codec codec=diffusers:FOLDER suite=camera,geometry
+    python -m suites.codec codec=model suite=permanence card=docs/codec.md
+
+No model behind this codec can score more than what stands here, and a suite in which much is lost measures
+the codec. codec is one or several of model (ours; model:FOLDER another run's), h264:CRF, and diffusers:FOLDER
+(an autoencoder in a local folder). space names feature spaces for the Frechet distance of all clips. The
+last column but one is that distance between halves of the truth itself, at half the number of clips.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.errors import UserError
+from suites.proof import Asked, build_suite, cases_of, ended, line, mean, options, standard_error, write_json
+
+if TYPE_CHECKING:
+    from simbench.codecs import Codec
+    from simbench.suite import CaseScore, Proven
+
+
+@dataclass
+class Options(Asked):
+    """Options of the command; `card` is a page with a `codec` block, `out` a JSON file."""
+
+    codec: str = "model,h264:23"
+    scenes: int = 16
+    seed: str = "1005"
+    space: str = "worlds"
+    out: str = ""
+    card: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One scene for a worker."""
+
+    suite: Proven
+    scene: str
+    codecs: tuple[Codec, ...]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One case through one codec ("" is the truth): its score, and the clip uint8 [T, H, W, 3] that came back.
+    `psnr` dB and `ssim` are against the truth; None for itself, and psnr where every pixel came back."""
+
+    codec: str
+    row: CaseScore
+    frames: np.ndarray
+    psnr: float | None
+    ssim: float | None
+
+
+def pass_scene(task: Task) -> list[Passed]:
+    """The cases of a scene, as they are and through every codec."""
+    from simbench.metrics.pictures import psnr_pooled, ssim
+    from simbench.suite import CaseScore
+    from simbench.video import Video
+
+    found = []
+    for case in cases_of(task.suite, task.scene):
+        score, clean = task.suite.scorer(case), task.suite.oracle(case)
+        for codec in (None, *task.codecs):
+            frames = clean.frames if codec is None else codec.roundtrip(clean.frames, clean.fps)
+            measures = score(Video(frames, clean.fps))
+            row = CaseScore(case.id, case.scene, case.world_seed, case.tags, 0, "ok", "", measures)
+            if codec is None:
+                found.append(Passed("", row, frames, None, None))
+                continue
+            noise = psnr_pooled(frames, clean.frames, 255)
+            alike = ssim(frames, clean.frames, 255)
+            found.append(Passed(codec.name, row, frames, float(noise) if np.isfinite(noise) else None, alike))
+    return found
+
+
+def measured(suite: Proven, codecs: Sequence[Codec], chosen: Options) -> list[dict[str, Any]]:
+    """One row for each codec in one suite."""
+    from simbench.engine import open_engine
+    from simbench.progress import progress
+    from simbench.suite import preload
+
+    scenes = suite.scenes(chosen.scenes, chosen.seed)
+    tasks = [Task(suite, scene, tuple(codecs)) for scene in scenes]
+    parts: dict[str, list[Passed]] = {}
+    with (
+        open_engine("local", chosen.workers, preload([suite])) as engine,
+        progress(f"codec {suite.name}", len(tasks)) as shown,
+    ):
+        for found in engine.map(pass_scene, tasks):
+            parts[found[0].row.scene] = found
+            shown.step()
+    passed = [one for scene in scenes for one in parts[scene]]
+    truth = [one for one in passed if one.codec == ""]
+    return [_row(suite, codec.name, truth, [o for o in passed if o.codec == codec.name], chosen) for codec in codecs]
+
+
+def _row(
+    suite: Proven, name: str, truth: Sequence[Passed], back: Sequence[Passed], chosen: Options
+) -> dict[str, Any]:
+    """Scores before and after, paired by scene; pictures; Frechet distances by space."""
+    clean, lossy = (line(suite, name, [one.row for one in part]) for part in (truth, back))
+    steps = [a - b for a, b in zip(clean.scenes, lossy.scenes, strict=True)]
+    noise = [one.psnr for one in back if one.psnr is not None]
+    return {
+        "suite": suite.name,
+        "version": suite.version,
+        "setting": suite.setting.name(),
+        "codec": name,
+        "scenes": len(clean.scenes),
+        "clips": len(back),
+        "truth": clean.score,
+        "score": lossy.score,
+        "cost": mean(steps),
+        "cost_se": standard_error(steps),
+        "psnr": mean(noise) if noise else None,
+        "ssim": mean([one.ssim for one in back if one.ssim is not None]),
+        "frechet": frechets(truth, back, chosen),
+    }
+
+
+def frechets(truth: Sequence[Passed], back: Sequence[Passed], chosen: Options) -> dict[str, dict[str, float]]:
+    """space -> Frechet distance of what came back to the truth, and its floor: half of the truth to the other
+    half. Empty below four clips, where no half has a spread."""
+    from simbench.features.space import space_named
+    from simbench.metrics.distances import floor, frechet
+
+    out: dict[str, dict[str, float]] = {}
+    if len(truth) < 4:
+        return out
+    for name in (part for part in chosen.space.split(",") if part):
+        space = space_named(name)
+        a, b = (space.features(np.stack([one.frames for one in part])) for part in (truth, back))
+        out[name] = {"distance": frechet(a, b), "floor": floor(a, len(a) // 2, 0).value}
+    return out
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
+    """The table: a line for each codec in each suite."""
+    spaces = list(dict.fromkeys(name for row in rows for name in row["frechet"]))
+    heads = [f"frechet[{name}] | half to half" for name in spaces]
+    lines = [
+        f"{chosen.scenes} scenes of seed {chosen.seed} in each suite; costs are paired by scene, with standard error.",
+        "",
+        " | ".join(["| suite | codec | truth | after it | cost | PSNR, dB | SSIM", *heads]) + " |",
+        "|---|---" + "|---:" * (5 + 2 * len(spaces)) + "|",
+    ]
+    for row in rows:
+        noise = "exact" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        cells = [
+            f"{row['suite']}@{row['version']} {row['setting']}",
+            row["codec"].partition(":")[0] if row["codec"].startswith(("model", "diffusers")) else row["codec"],
+            f"{row['truth']:.1f}",
+            f"{row['score']:.1f}",
+            f"{row['cost']:.1f} ± {row['cost_se']:.1f}",
+            noise,
+            f"{row['ssim']:.3f}",
+        ]
+        for name in spaces:
+            found = row["frechet"].get(name)
+            cells += ["–", "–"] if found is None else [f"{found['distance']:.3g}", f"{found['floor']:.3g}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command. 0: measured, 2: bad input."""
+    return ended("codec", lambda: _run(options(Options, arguments)))
+
+
+def _run(chosen: Options) -> None:
+    from simbench.blocks import page_with, write_block
+    from simbench.codecs import codec_named
+
+    if chosen.scenes < 1:
+        raise UserError(f"scenes={chosen.scenes} measures nothing; use scenes=2 or more")
+    if chosen.card:
+        page_with(Path(chosen.card), "codec", "")
+    codecs = [codec_named(text) for text in dict.fromkeys(chosen.codec.split(",")) if text]
+    if not codecs:
+        raise UserError("codec= names none; use codec=model")
+    names = [name for name in dict.fromkeys(chosen.suite.split(",")) if name]
+    suites = [build_suite(dataclasses.replace(chosen, suite=name)) for name in names]
+    rows = [row for suite in suites for row in measured(suite, codecs, chosen)]
+    text = markdown(rows, chosen)
+    print(text)
+    if chosen.out:
+        identities = {codec.name: dict(codec.identity()) for codec in codecs}
+        write_json(Path(chosen.out), {"schema": 1, "seed": chosen.seed, "codecs": identities, "rows": rows})
+    if chosen.card:
+        write_block(Path(chosen.card), "codec", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
