@@ -17,8 +17,8 @@ from simbench.errors import UserError
 FORMS = "model, model:FOLDER, h264:CRF or diffusers:FOLDER"
 
 SPATIAL, TEMPORAL = 32, 8
-"""Pixels and frames after the first that a latent of any published video VAE stands for at the most; clips are
-filled up to a multiple by their own edge, and cut again."""
+"""Pixels and frames after the first that a latent of any published video VAE stands for at the most; clips
+are filled up to a multiple by their own edge, and cut again."""
 
 
 class Codec(Protocol):
@@ -67,7 +67,9 @@ class H264:
 
         height, width = frames.shape[1:3]
         if height % 2 or width % 2:
-            raise UserError(f"{self.name} takes even sizes, the clips are {width}x{height}; use another size=")
+            raise UserError(
+                f"{self.name} takes even sizes, the clips are {width}x{height}; use another size="
+            )
         return codec(frames, fps, self.crf)
 
 
@@ -133,12 +135,14 @@ class Diffusers:
         levels = ((back.clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
         out = levels.permute(0, 2, 3, 1).numpy()[:count, :height, :width]
         if out.shape != frames.shape:
-            raise UserError(f"{self.name} gives {list(out.shape)} back for {list(frames.shape)}; use another VAE")
+            raise UserError(
+                f"{self.name} gives {list(out.shape)} back for {list(frames.shape)}; use another VAE"
+            )
         return np.ascontiguousarray(out)
 
 
 def _through(vae: Any, values: Any) -> Any:
-    """[B, 3, (T,) H, W] in [-1, 1] through encoder and decoder; what the classes call their latents differs."""
+    """[B, 3, (T,) H, W] in [-1, 1] through encoder and decoder; classes name their latents differently."""
     found = vae.encode(values)
     if hasattr(found, "latent_dist"):
         latent = found.latent_dist.mode()
@@ -168,7 +172,9 @@ def _vae(folder: str) -> tuple[Any, bool]:
         raise UserError(f"{folder}/config.json says _class_name={name!r}; name the folder of an autoencoder")
     kind = getattr(diffusers, name)
     try:
-        vae = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32)
+        vae = kind.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32
+        )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"{folder} cannot be read as {name}: {' '.join(str(error).split())}") from error
     first = next(weights for weights in vae.encoder.parameters() if weights.ndim >= 4)
@@ -177,7 +183,9 @@ def _vae(folder: str) -> tuple[Any, bool]:
 
 def _folder(path: Path) -> Path:
     if not (path / "config.json").is_file():
-        raise UserError(f"{path} holds no config.json; name the folder of a diffusers VAE, for example DIR/vae")
+        raise UserError(
+            f"{path} holds no config.json; name the folder of a diffusers VAE, for example DIR/vae"
+        )
     if not list(path.glob("*.safetensors")):
         raise UserError(f"{path} holds no safetensors; pickled weights are not read: save the VAE anew")
     return path.absolute()

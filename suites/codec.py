@@ -52,8 +52,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Passed:
-    """One case through one codec ("" is the truth): its score, and the clip uint8 [T, H, W, 3] that came back.
-    `psnr` dB and `ssim` are against the truth; None for itself, and psnr where every pixel came back."""
+    """One case through one codec ("" is the truth): its score, and the clip uint8 [T, H, W, 3] that came
+    back. `psnr` dB and `ssim` are against the truth; None for itself, psnr also where no pixel changed."""
 
     codec: str
     row: CaseScore
@@ -102,7 +102,10 @@ def measured(suite: Proven, codecs: Sequence[Codec], chosen: Options) -> list[di
             shown.step()
     passed = [one for scene in scenes for one in parts[scene]]
     truth = [one for one in passed if one.codec == ""]
-    return [_row(suite, codec.name, truth, [o for o in passed if o.codec == codec.name], chosen) for codec in codecs]
+    return [
+        _row(suite, codec.name, truth, [o for o in passed if o.codec == codec.name], chosen)
+        for codec in codecs
+    ]
 
 
 def _row(
@@ -150,7 +153,8 @@ def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
     spaces = list(dict.fromkeys(name for row in rows for name in row["frechet"]))
     heads = [f"frechet[{name}] | half to half" for name in spaces]
     lines = [
-        f"{chosen.scenes} scenes of seed {chosen.seed} in each suite; costs are paired by scene, with standard error.",
+        f"{chosen.scenes} scenes of seed {chosen.seed} in each suite; costs are paired by scene, with"
+        " standard error.",
         "",
         " | ".join(["| suite | codec | truth | after it | cost | PSNR, dB | SSIM", *heads]) + " |",
         "|---|---" + "|---:" * (5 + 2 * len(spaces)) + "|",
@@ -159,7 +163,9 @@ def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
         noise = "exact" if row["psnr"] is None else f"{row['psnr']:.1f}"
         cells = [
             f"{row['suite']}@{row['version']} {row['setting']}",
-            row["codec"].partition(":")[0] if row["codec"].startswith(("model", "diffusers")) else row["codec"],
+            row["codec"].partition(":")[0]
+            if row["codec"].startswith(("model", "diffusers"))
+            else row["codec"],
             f"{row['truth']:.1f}",
             f"{row['score']:.1f}",
             f"{row['cost']:.1f} ± {row['cost_se']:.1f}",

@@ -11,7 +11,7 @@ import pytest
 from conftest import build
 
 from simbench import codecs
-from simbench.codecs import Diffusers, H264, codec_named
+from simbench.codecs import H264, codec_named
 from simbench.errors import UserError
 from suites import codec as command
 
@@ -172,7 +172,10 @@ def test_what_is_exact_costs_nothing_and_what_is_black_costs_all() -> None:
     assert exact["ssim"] == pytest.approx(1.0) and exact["score"] == exact["truth"] > 99
     assert exact["frechet"]["random"]["distance"] == pytest.approx(0.0, abs=1e-6)
     assert black["score"] == pytest.approx(0.0) and black["cost"] == pytest.approx(black["truth"])
-    assert black["psnr"] < 15 and black["frechet"]["random"]["distance"] > 1.0 * black["frechet"]["random"]["floor"]
+    assert (
+        black["psnr"] < 15
+        and black["frechet"]["random"]["distance"] > 1.0 * black["frechet"]["random"]["floor"]
+    )
     page = command.markdown([exact, black], chosen)
     assert "| exact | 100.0 | 100.0 | 0.0 ± 0.0 | exact | 1.000 | 0 |" in page.replace("1e-16", "0")
 
