@@ -14,7 +14,8 @@ from simbench.border import Border, Raised, border
 from simbench.case import Case, Condition
 from simbench.errors import UserError
 from simbench.generator import Generator, Invalid, Refused
-from simbench.keys import seed_for, video_key
+from simbench.generators.oracle import Oracle
+from simbench.keys import class_name, seed_for, video_key
 from simbench.plan import PlannedCase, PlannedScene
 from simbench.store import Store
 from simbench.video import Video, VideoError, as_video, validate
@@ -80,13 +81,16 @@ class Failures:
 def draws_of(
     scene: PlannedScene, samples: int, identity: Mapping[str, Any], noise: int = 0
 ) -> tuple[Draw, ...]:
-    """All draws of a scene for the generator of `identity`, with the seeds of `noise`."""
+    """All draws of a scene for the generator of `identity`, with the seeds of `noise`. What the oracle answers
+    depends on the truth, too."""
     setting = scene.suite.setting
+    told = identity["class"] == class_name(Oracle())
     found = []
     for case in scene.cases:
         for sample in range(samples):
             seed = seed_for(case.world_seed, case.id, sample, noise)
-            found.append(Draw(case, sample, seed, video_key(identity, setting, case.condition_digest, seed)))
+            asked = case.condition_digest + (case.truth_digest if told else "")
+            found.append(Draw(case, sample, seed, video_key(identity, setting, asked, seed)))
     return tuple(found)
 
 
@@ -179,11 +183,14 @@ class GenerateTask:
 def generate_scene(task: GenerateTask) -> list[Outcome]:
     """Make the missing videos of one scene in this process, one at a time."""
     cases = {case.id: case for case in task.wanted.scene.load()}
+    generator = task.generator
+    if isinstance(generator, Oracle):
+        generator = generator.told(task.wanted.scene.suite, tuple(cases.values()))
     with border() as guard:
         return [
             outcome
             for draw in task.wanted.draws
-            for outcome in answer_batch(task.generator, cases, [draw], task.store, guard)
+            for outcome in answer_batch(generator, cases, [draw], task.store, guard)
         ]
 
 

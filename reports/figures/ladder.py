@@ -85,7 +85,7 @@ def bound_of(demand: str) -> float | None:
     return float(match[1]) if match else None
 
 
-def _shade(score: float) -> Any:
+def shade(score: float) -> Any:
     """Vermillion below zero, white at zero, blue above: the deeper the farther from zero."""
     from matplotlib.colors import to_rgb
 
@@ -97,9 +97,7 @@ def _shade(score: float) -> Any:
 def _cell(axis: Any, x: float, y: float, score: float, lines: tuple[str, ...], holds: bool) -> None:
     from matplotlib.patches import Rectangle
 
-    axis.add_patch(
-        Rectangle((x, y), 1, 1, facecolor=_shade(score), edgecolor=PALE, linewidth=0.6, gid="cell")
-    )
+    axis.add_patch(Rectangle((x, y), 1, 1, facecolor=shade(score), edgecolor=PALE, linewidth=0.6, gid="cell"))
     if not holds:
         axis.add_patch(
             Rectangle((x + 0.04, y + 0.06), 0.92, 0.88, fill=False, edgecolor=BLACK, linewidth=1.4, zorder=3)
@@ -110,7 +108,8 @@ def _cell(axis: Any, x: float, y: float, score: float, lines: tuple[str, ...], h
         axis.text(x + 0.5, at, text, ha="center", va="center", color=ink, fontsize=8, clip_on=True)
 
 
-def _score(value: float) -> str:
+def score_text(value: float) -> str:
+    """Rounded, with a minus sign as print has it."""
     return f"{round(value) + 0:d}".replace("-", "−")
 
 
@@ -132,7 +131,7 @@ def _draw_cheats(
             if row is None:
                 continue
             bound = bound_of(row["demand"])
-            text = f"{_score(row['score'])} ± {_score(row['error'])}"
+            text = f"{score_text(row['score'])} ± {score_text(row['error'])}"
             _cell(axis, x, y, row["score"], (text,), row["holds"])
             place = ("cheats", name, title(ladder["head"]), None, None)
             rows.append((*place, row["score"], row["error"], bound, int(row["holds"])))
@@ -160,7 +159,9 @@ def _draw_damage(
     rows: list[tuple[object, ...]] = []
     for y, levels in enumerate(kinds.values()):
         for x, row in enumerate(levels):
-            _cell(axis, x, y, row["score"], (_score(row["score"]), f"at {row['strength']:g}"), row["holds"])
+            _cell(
+                axis, x, y, row["score"], (score_text(row["score"]), f"at {row['strength']:g}"), row["holds"]
+            )
             place = ("damage", row["name"].rsplit(" ", 1)[0], title(head), row["strength"], row["unit"])
             rows.append((*place, row["score"], row["error"], None, int(row["holds"])))
     most = max(len(levels) for levels in kinds.values())
