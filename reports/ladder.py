@@ -1,4 +1,4 @@
-"""Who must not score, in every suite at once: the full matrix of cheats x suites from the files of the ladders.
+"""Who must not score, in every suite at once: the matrix of cheats x suites from the files of the ladders.
 
     python -m reports.ladder folder=docs out=docs
 
@@ -65,8 +65,8 @@ def matrix(ladders: Sequence[Mapping[str, Any]]) -> Matrix:
     known = [name for name in ANCHORS if name in anchors]
     others = sorted(set(anchors) - set(known))
     broken = tuple(
-        f"{ladder['head']['suite']} {ladder['head']['setting']}, {part}: {row['name']} {row['score']:.1f}, demanded"
-        f" {row['demand']}"
+        f"{ladder['head']['suite']} {ladder['head']['setting']}, {part}: {row['name']} {row['score']:.1f},"
+        f" demanded {row['demand']}"
         for ladder in ordered
         for part, content in ladder["parts"].items()
         for row in content["rows"]
@@ -92,14 +92,14 @@ def markdown(found: Matrix) -> str:
         "# Who must not score",
         "",
         f"*{len(found.cheats)} scripted cheats in {len(heads)} suites, {tried} pairs; {rows} demands of their"
-        f" ladders, **{len(found.broken)} order violations**. Made by `python -m reports.ladder folder=docs out=docs` from"
-        " the files of `python -m suites.ladder`.*",
+        f" ladders, **{len(found.broken)} order violations**. Made by `python -m reports.ladder folder=docs"
+        " out=docs` from the files of `python -m suites.ladder`.*",
         "",
         "![S of every anchor and cheat in every suite](matrix.png)",
         "",
-        "S and standard error over scenes, on the scale of the suite: zero by construction, 100 the truth. A cheat may"
-        " score 5 and three standard errors, or what stands in brackets; (n/a) is a cheat that does not apply, with"
-        " its reason on the suite's card. No number: the suite has no such cheat.",
+        "S and standard error over scenes, on the scale of the suite: zero by construction, 100 the truth. A"
+        " cheat may score 5 and three standard errors, or what stands in brackets; (n/a) is a cheat that does"
+        " not apply, with its reason on the suite's card. No number: the suite has no such cheat.",
         "",
         *(f"- {line}" for line in found.broken),
         *([""] if found.broken else []),
@@ -205,9 +205,8 @@ def main(arguments: Sequence[str]) -> int:
     except ReportError as error:
         print(f"reports.ladder: {error}", file=sys.stderr)
         return 2
-    print(
-        f"{len(found.cheats)} cheats in {len(found.ladders)} suites, {len(found.broken)} order violations: {out}"
-    )
+    counts = f"{len(found.cheats)} cheats in {len(found.ladders)} suites"
+    print(f"{counts}, {len(found.broken)} order violations: {out}")
     for line in found.broken:
         print(f"  {line}")
     return 1 if found.broken else 0

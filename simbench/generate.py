@@ -81,8 +81,8 @@ class Failures:
 def draws_of(
     scene: PlannedScene, samples: int, identity: Mapping[str, Any], noise: int = 0
 ) -> tuple[Draw, ...]:
-    """All draws of a scene for the generator of `identity`, with the seeds of `noise`. What the oracle answers
-    depends on the truth, too."""
+    """All draws of a scene for the generator of `identity`, with the seeds of `noise`. What the oracle
+    answers depends on the truth, too."""
     setting = scene.suite.setting
     told = identity["class"] == class_name(Oracle())
     found = []
