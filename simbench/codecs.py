@@ -24,7 +24,10 @@ are filled up to a multiple by their own edge, and cut again."""
 class Codec(Protocol):
     """Encodes and decodes a video."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
+        ...
 
     def identity(self) -> Mapping[str, Any]:
         """Everything that changes what comes back, as plain data."""

@@ -36,7 +36,10 @@ class Generator(Protocol):
     the draw asked for each condition: a generator that reads files cannot know it from a seed). An optional
     attribute `exposure` says whether it was trained on these worlds: zero-shot, worlds-train or unknown."""
 
-    capabilities: frozenset[str]
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do beside answering."""
+        ...
 
     def __call__(self, conditions: Sequence[Condition], seeds: Sequence[int]) -> Sequence[Answer]:
         """One video per condition: `frames` frames with the given ones included."""
