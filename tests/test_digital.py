@@ -191,6 +191,9 @@ def test_an_answer_that_comes_a_frame_late_is_told_from_a_wrong_one(
     assert score_of(suite, scored, "late") == 1.0 and score_of(suite, scored) < 0.3
     assert score_of(suite, rows(ready, suite.cheats()["blind"]), "late") == 0.0
     assert score_of(suite, rows(ready, suite.cheats()["other_actions"]), "late") < 0.1
+    assert "late" not in of("craft+voxel").damages(), (
+        "a walk back and forth is at one place every other frame"
+    )
     for r in ready:
         assert np.array_equal(make(r.case, 2.0).frames[7:], r.truth.frames[5:-2])
 
