@@ -17,7 +17,11 @@ GIVEN = ("v2v", "i2v", "t2v", "cam", "act")
 
 @dataclass(frozen=True)
 class Setting:
-    """How a suite is asked: everything that makes two scores comparable. Part of every key."""
+    """How a suite is asked: everything that makes two scores comparable. Part of every key.
+
+    `option` is written by the suite: what it was told to ask besides, as in world=voxel, where that is not
+    its default. Scores of another option are of another setting, and never compared.
+    """
 
     width: int = 32
     height: int = 32
@@ -28,13 +32,15 @@ class Setting:
     look: str = "plain"
     difficulty: float = 0.25
     prompt: str = "plain"
+    option: str = ""
 
     def name(self) -> str:
         """Short name for tables: `32x32x17@8 plain v2v d0.25`."""
         prompt = "" if self.prompt == "plain" else f" prompt={self.prompt}"
+        option = f" {self.option}" if self.option else ""
         return (
             f"{self.width}x{self.height}x{self.frames}@{self.fps:g} {self.look} {self.given}"
-            f" d{self.difficulty:g}{prompt}"
+            f" d{self.difficulty:g}{prompt}{option}"
         )
 
 

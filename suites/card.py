@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbench.errors import UserError
-from suites.proof import Asked, ended, file_name, options
+from suites.proof import Asked, block_name, ended, file_name, options
 
 
 @dataclass
@@ -38,12 +38,13 @@ def _run(chosen: Options) -> None:
     card = folder / f"{chosen.suite}.md"
     ladder, policy = (folder / f"{file_name(chosen, word)}.json" for word in ("ladder", "exploit"))
     written = []
-    if ladder.exists() and has_block(card, "ladder"):
-        ladder_page.write(_read(ladder), ladder, card)
-        written.append("ladder")
-    if policy.exists() and has_block(card, "exploit"):
-        write_block(card, "exploit", exploit.markdown(_read(policy)))
-        written.append("exploit")
+    table, number = (block_name(chosen, word) for word in ("ladder", "exploit"))
+    if ladder.exists() and has_block(card, table):
+        ladder_page.write(_read(ladder), ladder, card, table)
+        written.append(table)
+    if policy.exists() and has_block(card, number):
+        write_block(card, number, exploit.markdown(_read(policy)))
+        written.append(number)
     if not written:
         raise UserError(f"nothing for {card}: it needs marks, and {ladder} or {policy} what they hold")
     print(f"{card}: wrote {' and '.join(written)}")

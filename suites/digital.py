@@ -9,7 +9,7 @@ much of one as of the other: it is at 0 whatever it shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
 from typing import ClassVar
@@ -29,6 +29,8 @@ from suites.common import by_sample, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 ANY = "any"
+DEFAULT = ("craft", "pong", "sokoban")
+"""Games that take turns where nothing else is asked for; others are another setting."""
 TRIALS = ("first", "second")
 STARTS = 8
 """Starts that are tried for a scene: in about one of a hundred of sokoban's no rule can matter in time."""
@@ -39,17 +41,22 @@ Pair = tuple[tuple[str, ...], tuple[str, ...]]
 @dataclass(frozen=True)
 class Digital:
     """The suite. `world`: games that take turns, as in pong+craft, modules with a GAME among them, or any:
-    all on disk. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
+    all on disk; what is not the default becomes part of the setting's name. `oracle_raw` maps a setting's
+    name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=64, height=64, given="act")
-    world: str = "craft+pong+sokoban"
+    world: str = "+".join(DEFAULT)
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "digital"
     version: int = 1
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.digital")
-    columns: ClassVar[tuple[str, ...]] = ("f1_near", "f1_far", "effect", "rules", "kept", "unread")
+    columns: ClassVar[tuple[str, ...]] = (
+        "f1_near", "f1_far", "effect", "late", "rules", "kept", "unread",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
+        option = "" if self.worlds == DEFAULT else f"world={'+'.join(self.worlds)}"
+        object.__setattr__(self, "setting", replace(self.setting, option=option))
         s = self.setting
         for name in self.worlds:
             games.find(name)
@@ -209,7 +216,9 @@ class Digital:
 
     def damages(self) -> Mapping[str, Damage]:
         """The truth, spoilt from the last given frame on."""
-        return references.damages(self.setting)
+        found = references.damages(self.setting)
+        # A walker turns back and forth: two frames late is right more often (16.3 points) than one (4.2).
+        return {name: kind for name, kind in found.items() if name != "late" or "voxel" not in self.worlds}
 
     def nuisances(self, case: Case) -> Mapping[str, nuisance.Nuisance]:
         """All of them, for things of the size of a tile."""
@@ -242,14 +251,17 @@ def prompt(game: Game, start: games.State, actions: Sequence[str]) -> str:
 
 
 def measure(play: references.Play, futures: tuple[np.ndarray, np.ndarray], frames: np.ndarray) -> Measures:
-    """Measures of one video uint8 [T, H, W, 3]: sums over the judged frames for S and `effect`, over all
-    frames that are not given for F1 (near: the first half of them), rules and what was kept."""
+    """Measures of one video uint8 [T, H, W, 3]: sums over the judged frames for S, `effect` and `late` (what
+    a frame should show, sought in the next), over all frames that are not given for F1 (near: the first half
+    of them), rules and what was kept."""
     own, other = futures
     context = play.setting.context
     read = play.read(frames)
     judged = np.arange(play.decided, len(frames))
     first = own[context - 1]
     out = rules.sides(read, own, other, judged, first)
+    behind = rules.sides(read[1:], own[:-1], other[:-1], judged[:-1], first)
+    out |= {f"late_{name}": behind[name] for name in ("own", "other")}
     middle = (context + len(frames)) // 2
     for word, part in (("near", slice(context, middle)), ("far", slice(middle, None))):
         counts = rules.active(read[part], own[part], first)
@@ -273,6 +285,7 @@ def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:
     out = {"S": (total("own") - total("other")) / judged}
     if not read:
         return out
+    out["late"] = (total("late_own") - total("late_other")) / (judged - len(rows))
     out["effect"] = (total("own_cells") - total("other_cells")) / total("differing")
     for word in ("near", "far"):
         if total(f"changed_{word}") > 0:

@@ -2,10 +2,12 @@
 
     python -m suites.ladder suite=permanence size=32 scenes=64 seed=1001 workers=2 part=all out=docs
     python -m suites.ladder suite=geometry seed=1001 out=docs card=docs/geometry.md
+    python -m suites.ladder suite=digital digital.world=voxel seed=1001 out=docs card=docs/digital.md
 
 Writes ladder.json, ladder.png and ladder.md (or another `name`) into `out`; parts that are run one by one are
 put together there. With `card` the table goes between the marks <!-- ladder --> and <!-- /ladder --> of that
-page instead. The exit code is 1 when a verdict fails.
+page instead; what a suite is told besides is in the names: ladder-digital-voxel.json, <!-- ladder-voxel -->.
+The exit code is 1 when a verdict fails.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from suites.proof import (
     Asked,
     Line,
     agreement,
+    block_name,
     build_suite,
     ended,
     file_name,
@@ -219,14 +222,15 @@ def _run(chosen: Options) -> int:
     if chosen.part != "all" and chosen.part not in PARTS:
         raise UserError(f"part={chosen.part} is not one of all, {', '.join(PARTS)}")
     if chosen.card:
-        page_with(Path(chosen.card), "ladder", "")  # before hours of measuring
+        page_with(Path(chosen.card), block_name(chosen, "ladder"), "")  # before hours of measuring
     suite = build_suite(chosen)
     parts = PARTS if chosen.part == "all" else (chosen.part,)
     found = measure(suite, chosen, parts)
     path = Path(chosen.out) / f"{chosen.name or file_name(chosen, 'ladder')}.json"
     ladder = joined(path, head_of(suite, chosen), suite.columns, found)
     write_json(path, ladder)
-    ladder_page.write(ladder, path, Path(chosen.card) if chosen.card else None)
+    card = Path(chosen.card) if chosen.card else None
+    ladder_page.write(ladder, path, card, block_name(chosen, "ladder"))
     print(ladder_page.markdown(ladder))
     wrong = failures(ladder)
     print("\n".join(wrong) if wrong else "every demand holds")

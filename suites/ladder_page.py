@@ -18,16 +18,16 @@ TITLES = {
 }
 
 
-def write(ladder: Mapping[str, Any], path: Path, card: Path | None = None) -> None:
-    """The figure (.png) beside the numbers in `path` (.json), and the tables into the block `ladder` of the
-    page `card`, or beside them too (.md)."""
+def write(ladder: Mapping[str, Any], path: Path, card: Path | None = None, block: str = "ladder") -> None:
+    """The figure (.png) beside the numbers in `path` (.json), and the tables into a `block` of the page
+    `card`, or beside them too (.md)."""
     from suites.ladder_figure import figure
 
     figure(ladder, path.with_suffix(".png"))
     if card is None:
         write_text(path.with_suffix(".md"), markdown(ladder) + "\n")
     else:
-        write_block(card, "ladder", markdown(ladder))
+        write_block(card, block, markdown(ladder))
 
 
 def markdown(ladder: Mapping[str, Any]) -> str:

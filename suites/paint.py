@@ -9,7 +9,8 @@ that came without the tip counts as wrong wherever it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import ClassVar
 
 from simbench.case import Case, Condition, Setting, Truth
@@ -25,22 +26,38 @@ from suites.common import by_sample, damages, scaled
 from suites.naming import case_name, scene_ids, seed_of
 
 BRANCHES = (0, 1)
+SHARES = ("J", "causal", "spill", "kept", "kept_1s", "kept_2s", "unreadable", "right")
 LEAST = 3
 """Frames in which all is seen again, at least."""
 
 
 @dataclass(frozen=True)
 class Paint:
-    """The suite. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
+    """The suite. `tool`: brush, cursor, or brush+cursor, in turn; `surface`: canvas, wall, or both; what
+    is not the default becomes part of the setting's name. `oracle_raw` maps a setting's name to the oracle's
+    raw measures, pinned by calibration."""
 
     setting: Setting = Setting(given="act")
+    tool: str = canvas.TOOLS[0]
+    surface: str = canvas.SURFACES[0]
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "paint"
     version: int = 1
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.paint")
-    columns: ClassVar[tuple[str, ...]] = ("J", "half_life", "causal", "spill", "kept")
+    columns: ClassVar[tuple[str, ...]] = (
+        "J", "half_life", "kept_1s", "kept_2s", "causal", "spill", "kept",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
+        told = (
+            f"{name}={value}"
+            for name, value, usual in (
+                ("tool", self.tool, canvas.TOOLS[0]),
+                ("surface", self.surface, canvas.SURFACES[0]),
+            )
+            if value != usual
+        )
+        object.__setattr__(self, "setting", replace(self.setting, option=" ".join(told)))
         s = self.setting
         if min(s.width, s.height) < 32:
             raise UserError(f"size={s.width}x{s.height} is below 32 px: strokes need 3 px; use size=32")
@@ -48,15 +65,20 @@ class Paint:
             raise UserError(f"given={s.given} does not say where the brush goes in paint; use given=act")
         if s.context < 2:
             raise UserError(f"context={s.context} shows no brush at work; use context=2 or more")
-        judged = strokes_judge.returned(self.layout(0, "away", 0), s)
+        for look in self._looks():
+            judged = strokes_judge.returned(self.layout(0, "away", 0, look), s)
         if len(judged) < LEAST:
             raise UserError(
                 f"frames={s.frames} leave {len(judged)} to judge after the look away, {LEAST} are needed; use"
                 " frames=13 or more"
             )
 
-    def layout(self, seed: int, trial: str, branch: int) -> Layout:
-        """One layout at this setting: the brush's ways part at the last given frame."""
+    def _looks(self) -> tuple[tuple[str, str], ...]:
+        """Tool and surface of the scenes, in turn."""
+        return tuple(product(self.tool.split("+"), self.surface.split("+")))
+
+    def layout(self, seed: int, trial: str, branch: int, look: tuple[str, str]) -> Layout:
+        """One layout: the ways part at the last given frame. `look`: tool and surface."""
         s = self.setting
         return canvas.sample(
             seed,
@@ -67,6 +89,8 @@ class Paint:
             difficulty=s.difficulty,
             aspect=s.width / s.height,
             parts=(s.context - 1) / max(s.frames - 1, 1),
+            tool=look[0],
+            surface=look[1],
         )
 
     def scenes(self, count: int, seed: str) -> Sequence[str]:
@@ -75,12 +99,13 @@ class Paint:
 
     def cases(self, scene: str) -> Sequence[Case]:
         """A passer-by and a look away, each with the brush going to either side."""
-        seed = seed_of(self.name, scene)
-        return [self._case(scene, seed, trial, branch) for trial in canvas.TRIALS for branch in BRANCHES]
+        looks = self._looks()
+        look = looks[int(scene.rsplit("-", 1)[1]) % len(looks)]
+        return [self._case(scene, trial, branch, look) for trial in canvas.TRIALS for branch in BRANCHES]
 
-    def _case(self, scene: str, seed: int, trial: str, branch: int) -> Case:
-        s = self.setting
-        layout, twin = self.layout(seed, trial, branch), self.layout(seed, trial, 1 - branch)
+    def _case(self, scene: str, trial: str, branch: int, look: tuple[str, str]) -> Case:
+        s, seed = self.setting, seed_of(self.name, scene)
+        layout, twin = (self.layout(seed, trial, way, look) for way in (branch, 1 - branch))
         name = case_name(self.name, scene, s, trial, branch)
         poses, intrinsics = strokes_judge.camera(strokes_judge.common(layout), s)
         condition = Condition(
@@ -137,7 +162,7 @@ class Paint:
         """S = 100 raw / oracle (zero is the canvas kept as it was, by construction); shares become points."""
         if metric == "S":
             return scaled(raw, self.oracle_raw, self.setting.name())
-        return 100.0 * raw if metric in ("J", "causal", "spill", "kept", "unreadable", "right") else raw
+        return 100.0 * raw if metric in SHARES else raw
 
     def oracle(self, case: Case) -> Video:
         """The truth, rendered."""
@@ -205,9 +230,21 @@ def _scene_values(rows: Sequence[CaseScore], setting: Setting) -> dict[str, floa
         out["unreadable"] = _total(read, "unreadable") / _total(read, "frames")
         out["right"] = _total(read, "right") / len(rows)
         out["half_life"] = _half_life(read, (setting.frames - 1) / setting.fps)
+        out |= _by_age(read)
         came = _total(read, "came")
         if came > 0:
             out["causal"] = _total(read, "lawful") / came
+    return out
+
+
+def _by_age(rows: Sequence[CaseScore]) -> dict[str, float]:
+    """Shares of the paint of half a second either side of an age that is there: p(1 s) and p(2 s)."""
+    out = {}
+    for second in (1, 2):
+        bins = (2 * second - 1, 2 * second)
+        aged = sum(_total(rows, f"aged_{step}") for step in bins)
+        if aged > 0:
+            out[f"kept_{second}s"] = sum(_total(rows, f"age_{step}") for step in bins) / aged
     return out
 
 

@@ -34,13 +34,17 @@ Chosen = TypeVar("Chosen")
 
 
 def options(kind: type[Chosen], arguments: Sequence[str]) -> Chosen:
-    """A dataclass of options from `key=value` arguments. UserError names what is unknown or out of form."""
+    """A dataclass of options from `key=value` arguments, those with a dot into `own`. UserError names what is
+    unknown or out of form."""
     from simbench.settings import did_you_mean
 
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for argument in arguments:
         key, sign, value = argument.partition("=")
+        if sign and "." in key and "own" in fields:
+            values["own"] = (*values.get("own", ()), (key, value))
+            continue
         if not sign or key not in fields:
             raise UserError(
                 f"unknown option {argument}; options are {', '.join(fields)}{did_you_mean(key, list(fields))}"
@@ -64,7 +68,8 @@ def ended(name: str, work: Callable[[], int | None]) -> int:
 
 @dataclass
 class Asked:
-    """Options of a setting that the proofs share. None: the suite's own default."""
+    """Options of a setting that the proofs share. None: the suite's own default. `own`: what only one suite
+    knows, with its name before it as on the runner's command line: digital.world=pong."""
 
     suite: str = "permanence"
     size: str | None = None
@@ -76,6 +81,7 @@ class Asked:
     fps: float = 0.0
     context: int = 0
     workers: int = 0
+    own: tuple[tuple[str, str], ...] = ()
 
 
 def build_suite(asked: Asked) -> Proven:
@@ -90,6 +96,11 @@ def build_suite(asked: Asked) -> Proven:
     known = sorted(path.stem for path in (CONF / "suite").glob("*.yaml"))
     path = CONF / "suite" / f"{one_of('suite', asked.suite, known)}.yaml"
     node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key, value in asked.own:
+        suite_name, _, option = key.partition(".")
+        if suite_name != asked.suite or option not in node or option in (*assemble.OTHERS, "oracle_raw"):
+            raise UserError(f"{key}={value} is no option of suite={asked.suite}; its yaml is {path}")
+        node[option] = yaml.safe_load(value)
     config = RunConfig(
         size=asked.size,
         look=asked.look,
@@ -110,8 +121,16 @@ def build_suite(asked: Asked) -> Proven:
 
 
 def file_name(asked: Asked, word: str) -> str:
-    """What the files of a proof are called: `word` for the default suite, `word-NAME` for any other."""
-    return word if asked.suite == Asked.suite else f"{word}-{asked.suite}"
+    """What the files of a proof are called: `word` for the default suite, `word-NAME` for any other, and what
+    it is told besides: `ladder-digital-voxel`."""
+    return block_name(asked, word if asked.suite == Asked.suite else f"{word}-{asked.suite}")
+
+
+def block_name(asked: Asked, word: str) -> str:
+    """The block of a card for a proof: `word`, and what the suite is told besides: `ladder-voxel`, and
+    `ladder-cut` for cut=true."""
+    told = (key.partition(".")[2] if value == "true" else value for key, value in asked.own)
+    return "-".join((word, *told))
 
 
 def cases_of(suite: Suite, scene: str) -> list[Case]:

@@ -18,6 +18,7 @@ from simbench.video import Video
 from simbench.worlds import games
 from suites import squares
 from suites.digital import Digital
+from suites.naming import seed_of
 
 WORLDS = ("craft", "pong", "sokoban")
 CHEATS = sorted(build("suite", "digital").cheats())
@@ -155,6 +156,46 @@ def test_games_take_turns(suite: Digital) -> None:
     assert of("pong+craft").worlds == ("pong", "craft")
     with pytest.raises(UserError, match="world=crat is unknown; did you mean craft"):
         of("pong+crat")
+
+
+def test_another_choice_of_games_is_another_setting(suite: Digital) -> None:
+    told = [of(world) for world in ("craft+pong+sokoban", "pong", "pong+craft", "craft+pong", "any")]
+    assert told[0] == suite and suite.setting.option == ""
+    assert of("pong").setting.name() == f"{suite.setting.name()} world=pong"
+    assert len({one.setting.name() for one in told}) == len(told)
+    # Scene 1 is one of pong in three of them, with the same moves: its cases have other names all the same.
+    pong = [one.cases("public-0001")[0] for one in told if one.worlds[1 % len(one.worlds)] == "pong"]
+    assert len({case.condition.actions for case in pong}) == 1
+    assert len({case.id for case in pong}) == len(pong) == 4
+    pinned = dataclasses.replace(suite, oracle_raw={suite.setting.name(): {"S": 0.5}})
+    assert pinned.calibrated("S", 0.5) == 100.0
+    assert dataclasses.replace(pinned, world="pong").calibrated("S", 0.5) == 50.0
+    assert dataclasses.replace(of("pong"), world="craft+pong+sokoban").setting == suite.setting
+
+
+def test_a_start_in_which_no_rule_can_matter_is_drawn_anew(suite: Digital) -> None:
+    scene = "calibration-0029"
+    game, first, s = games.find("sokoban"), seed_of(suite.name, scene), suite.setting
+    with pytest.raises(UserError, match="too short for every rule of sokoban"):
+        game.pair(game.start(first, s.difficulty), first, s.frames, s.context, s.difficulty)
+    cases = suite.cases(scene)
+    assert {case.world_seed for case in cases} == {first + 1}
+    assert score_of(suite, [row(c, suite.score(c, suite.oracle(c))) for c in cases]) == 1.0
+
+
+def test_an_answer_that_comes_a_frame_late_is_told_from_a_wrong_one(
+    suite: Digital, ready: list[Ready]
+) -> None:
+    make = suite.damages()["late"].make
+    scored = rows(ready, lambda case: make(case, 1.0))
+    assert score_of(suite, scored, "late") == 1.0 and score_of(suite, scored) < 0.3
+    assert score_of(suite, rows(ready, suite.cheats()["blind"]), "late") == 0.0
+    assert score_of(suite, rows(ready, suite.cheats()["other_actions"]), "late") < 0.1
+    assert "late" not in of("craft+voxel").damages(), (
+        "a walk back and forth is at one place every other frame"
+    )
+    for r in ready:
+        assert np.array_equal(make(r.case, 2.0).frames[7:], r.truth.frames[5:-2])
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,20 @@ def test_parts_are_joined_only_for_the_same_scenes(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("argument", ["scens=4", "scenes=four", "scenes", "suite=permanense", "part=cheat"])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "scens=4",
+        "scenes=four",
+        "scenes",
+        "suite=permanense",
+        "part=cheat",
+        "digital.world=pong",
+        "permanence.worlds=2",
+        "permanence.oracle_raw={}",
+        "permanence.setting={}",
+    ],
+)
 def test_a_wrong_option_is_one_line_and_exit_code_two(
     argument: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,6 +169,15 @@ def test_options_reach_the_setting() -> None:
     setting = proof.build_suite(chosen).setting
     assert (setting.width, setting.look, setting.difficulty) == (64, "rich", 0.5)
     assert chosen.scenes == 3
+
+
+def test_options_of_one_suite_reach_it_and_the_names_of_its_files() -> None:
+    chosen = proof.options(ladder.Options, ["suite=digital", "digital.world=pong", "scenes=3"])
+    assert proof.build_suite(chosen).setting.name().endswith("world=pong")
+    assert proof.file_name(chosen, "ladder") == "ladder-digital-pong"
+    assert proof.block_name(chosen, "ladder") == "ladder-pong"
+    cut = proof.options(ladder.Options, ["suite=revisit", "revisit.cut=true"])
+    assert proof.build_suite(cut).cut is True and proof.file_name(cut, "ladder") == "ladder-revisit-cut"  # type: ignore[attr-defined]
 
 
 def test_calibration_keeps_the_rest_of_the_yaml() -> None:

@@ -107,6 +107,8 @@ def test_the_truth_is_read(suite: Paint, ready: list[Booked]) -> None:
         ("S", 1.0),
         ("J", 1.0),
         ("kept", 1.0),
+        ("kept_1s", 1.0),
+        ("kept_2s", 1.0),
         ("causal", 1.0),
         ("spill", 0.0),
         ("right", 1.0),
@@ -137,6 +139,8 @@ def test_what_shows_no_canvas_is_unreadable_and_counts_as_kept(
 def test_each_metric_falls_for_what_it_names(suite: Paint, ready: list[Booked]) -> None:
     assert spoilt(suite, ready, "wiped", "kept") < 0.2
     assert spoilt(suite, ready, "fade", "half_life") < 0.6
+    assert spoilt(suite, ready, "new_gone", "kept_1s") < 0.7 < spoilt(suite, ready, "new_gone", "kept_2s")
+    assert spoilt(suite, ready, "wiped", "kept_2s") < 0.2 and spoilt(suite, ready, "late", "kept_2s") > 0.9
     assert spoilt(suite, ready, "late", "causal") < 0.3
     assert spoilt(suite, ready, "mirrored_paint", "spill") > 0.08
     assert spoilt(suite, ready, "no_new_paint", "J") < 0.8
@@ -254,6 +258,38 @@ def test_any_size_and_look_is_read(suite: Paint, size: tuple[int, int], look: st
     assert score_of(other, rows(part, other.oracle)) > 0.95
     assert score_of(other, rows(part, lambda c: other.observer(c.condition))) > 0.88
     assert spoilt(other, part, "no_new_paint") == pytest.approx(0.0, abs=0.05)
+
+
+@pytest.mark.parametrize(("tool", "surface"), [("cursor", "canvas"), ("brush", "wall"), ("cursor", "wall")])
+def test_other_tools_and_surfaces_are_read(suite: Paint, tool: str, surface: str) -> None:
+    other = dataclasses.replace(suite, tool=tool, surface=surface)
+    part = [booked(other, c) for c in other.cases(suite.scenes(1, "public")[0])]
+    assert score_of(other, rows(part, other.oracle)) > 0.98
+    assert score_of(other, rows(part, lambda c: other.observer(c.condition))) > 0.9
+    assert spoilt(other, part, "no_new_paint") == pytest.approx(0.0, abs=0.02)
+    for name in ("wiped", "passer_wipes"):
+        # A surface so bare that it cannot be known again would be kept as it was, and lose nothing.
+        assert spoilt(other, part, name, "unreadable") == 0.0
+        assert spoilt(other, part, name) < -0.2
+    said = part[0].case.condition.prompt
+    assert (f" {surface} " in said or f" {surface}." in said) and f" {tool} paints on the {surface}" in said
+
+
+def test_tools_and_surfaces_take_turns_and_are_another_setting(suite: Paint) -> None:
+    both = dataclasses.replace(suite, tool="brush+cursor", surface="canvas+wall")
+    scenes = suite.scenes(5, "public")
+    facts = [both.cases(scene)[0].truth.facts["layout"] for scene in scenes]
+    seen = [(layout["tool"], layout["surface"]) for layout in facts]
+    assert seen == [("brush", "canvas"), ("brush", "wall"), ("cursor", "canvas"), ("cursor", "wall"), seen[0]]
+    assert suite.setting.option == ""
+    assert both.setting.name() == f"{suite.setting.name()} tool=brush+cursor surface=canvas+wall"
+    assert {c.id for c in both.cases(scenes[0])}.isdisjoint(c.id for c in suite.cases(scenes[0]))
+    for option, value, hint in (
+        ("tool", "crayon", "brush, cursor"),
+        ("surface", "canvas+sky", "canvas, wall"),
+    ):
+        with pytest.raises(UserError, match=f"{option}=.* is unknown; use one of {hint}"):
+            dataclasses.replace(suite, **{option: value})
 
 
 def test_the_ways_are_mirror_images_that_part_after_the_given_frames() -> None:

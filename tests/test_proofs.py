@@ -183,6 +183,12 @@ def test_the_command_writes_files_named_after_the_suite(
     text = page.read_text(encoding="utf-8")
     assert "| speck | 100.0 ± 0.0 |" in text and text.endswith("<!-- /ladder -->\n\nMore.\n")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ladder-toy.json", "ladder-toy.png", "toy.md"]
+    page.write_text(
+        "<!-- ladder -->mine<!-- /ladder --><!-- ladder-b --><!-- /ladder-b -->", encoding="utf-8"
+    )
+    assert ladder.main([*arguments, "toy.world=b"]) == 0
+    assert "mine" in page.read_text(encoding="utf-8") and "speck" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "ladder-toy-b.json").exists()
     page.write_text("<!-- ladder -->stale<!-- /ladder -->", encoding="utf-8")
     assert card.main(["suite=toy", f"folder={tmp_path}"]) == 0
     assert "stale" not in page.read_text(encoding="utf-8") and "speck" in page.read_text(encoding="utf-8")

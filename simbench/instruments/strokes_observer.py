@@ -57,9 +57,9 @@ def told(condition: Condition, setting: Setting) -> Layout:
     """The layout as far as words and commands tell it; older strokes lie nowhere yet."""
     prompt, actions = condition.prompt, condition.actions or ()
     names = "|".join(palette.colours("all"))
-    wall = re.search(rf"on an? ({'|'.join(canvas.WALLS)}) wall", prompt)
+    wall = re.search(rf"(?:on|of) (?:an? )?({'|'.join(canvas.WALLS)}) (?:wall|battens)", prompt)
     old = re.search(rf"with an? ({names}) and an? ({names}) stroke", prompt)
-    brush = re.search(rf"An? ({names}) brush", prompt)
+    brush = re.search(rf"An? ({names}) brush|in ({names})\.", prompt)
     line = tuple(
         (t / condition.fps, (2 * float(u) - 1.0) * HALF, (1.0 - 2 * float(v)) * HALF)
         for t, (word, *place) in enumerate(action.split() for action in actions)
@@ -74,7 +74,7 @@ def told(condition: Condition, setting: Setting) -> Layout:
         line=corners(line, canvas.END * (condition.frames - 1) / condition.fps),
         parts=(len(condition.given_frames) - 1) / condition.fps,
         old=tuple((0.0, 0.0, 0.0, 0.0, colour) for colour in colours),
-        colour=brush.group(1) if brush else "green",
+        colour=(brush.group(1) or brush.group(2)) if brush else "green",
         wall=wall.group(1) if wall else "grey",
         board="brown",
         texture=canvas.TEXTURES[0],
@@ -82,6 +82,8 @@ def told(condition: Condition, setting: Setting) -> Layout:
         leave=0.0,
         back=0.1,
         look=setting.look,
+        tool="cursor" if "A dark cursor" in prompt else "brush",
+        surface="wall" if "A white wall" in prompt else "canvas",
     )
 
 

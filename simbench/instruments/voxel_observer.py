@@ -52,7 +52,8 @@ def observe(game: Voxel, condition: Condition, setting: Setting) -> State | None
     for here, seen in views.values():
         yard = _floor(lens, replace(here, yard=yard), seen)
     last = replace(states[-1], yard=yard, first=yard)
-    share = voxel_reader.explained(voxel_reader.view(frames[-1], lens), lens.pictures([last]))[0]
+    part = lens.picture(last).detail
+    share = voxel_reader.explained(voxel_reader.view(frames[-1], lens), part[None])[0]
     return last if share >= voxel_reader.EXPLAINED and stock != UNREAD else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ SEEN = 6.0
 """Pixels of a full difference of 40 grey levels that a cube must make to be judged."""
 ROUNDS, CHANCES = 5, 3
 """Cubes that may change from frame to frame, and places that are looked at more closely."""
+PICTURES, FRAMES = 4096, 1024
+"""Pictures, and frames with what was read of them, that are kept: the clips of a scene share most of them."""
 SAME = 10.0
 """Grey levels: a frame that differs by less from its picture, at the size of a cube, has its cubes."""
 
@@ -64,35 +66,78 @@ class Lens:
 
     def pictures(self, states: Sequence[State]) -> np.ndarray:
         """What the states look like above the bar, float32 [K, rows, width, 3]."""
-        frames = _voxel_film.film(states, self.width, self.height, self.look, self.samples)
-        return frames[:, : self.rows].astype(np.float32)
+        return np.stack([self.picture(state).image for state in states]).astype(np.float32)
+
+    def picture(self, state: State) -> Picture:
+        """What a state looks like above the bar."""
+        # Neither the stock nor what the yard once was is in it.
+        return _picture(self, replace(state, stock=0, first=state.yard))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn state, uint8 [rows, width, 3], and what is compared of it."""
+
+    image: np.ndarray
+
+    @cached_property
+    def detail(self) -> np.ndarray:
+        """float32 [rows, width, 3]."""
+        return detail(self.image.astype(np.float32))
+
+    @cached_property
+    def hues(self) -> np.ndarray:
+        """float32 [rows, width, 2]."""
+        return hues(self.image.astype(np.float32))
+
+
+@lru_cache(maxsize=PICTURES)
+def _picture(lens: Lens, state: State) -> Picture:
+    frame = _voxel_film.film([state], lens.width, lens.height, lens.look, lens.samples)[0, : lens.rows]
+    frame.setflags(write=False)
+    return Picture(frame)
 
 
 def read(
     game: Voxel, frames: np.ndarray, start: State, plans: Sequence[Sequence[str]], setting: Setting
 ) -> np.ndarray:
     """Cells int64 [T, N] of frames uint8 [T, H, W, 3]; UNREAD where nothing explains them."""
-    rough, fine = (lens_of(frames, setting.look, *size) for size in (ROUGH, FINE))
+    lenses = (lens_of(frames, setting.look, *ROUGH), lens_of(frames, setting.look, *FINE))
     paths = [roll(game, start, plan) for plan in plans]
     stocks = read_bars(frames)
     out = np.full((len(frames), len(game.cells(start))), UNREAD, dtype=np.int64)
     state = start
     for t, frame in enumerate(frames):
-        likely = [path[t] for path in paths if t < len(path)]
-        places = _places(game, rough, view(frame, rough), state, likely)
-        seen = view(frame, fine).seen
-        found = (_cubes(fine, seen, here, state, likely) for here in places)
-        judged = next((f for f in found if f is not None), None)
+        likely = tuple(path[t] for path in paths if t < len(path))
+        judged = _frame(game, lenses, frame.tobytes(), frame.shape, state, likely)
         if judged is None:
             continue
         doubtful, state = judged
         row = game.cells(state)
-        row[doubtful] = UNREAD
+        row[list(doubtful)] = UNREAD
         row[4] = stocks[t]
         if stocks[t] != UNREAD:
             state = replace(state, stock=int(stocks[t]))
         out[t] = row
     return out
+
+
+@lru_cache(maxsize=FRAMES)
+def _frame(
+    game: Voxel,
+    lenses: tuple[Lens, Lens],
+    pixels: bytes,
+    shape: tuple[int, ...],
+    state: State,
+    likely: tuple[State, ...],
+) -> tuple[tuple[int, ...], State] | None:
+    """The cells in doubt and the state that a frame of uint8 `pixels` shows after `state`; None: none."""
+    frame = np.frombuffer(pixels, np.uint8).reshape(shape)
+    rough, fine = lenses
+    seen = view(frame, fine).seen
+    places = _places(game, rough, view(frame, rough), state, likely)
+    found = (_cubes(fine, seen, here, state, likely) for here in places)
+    return next((f for f in found if f is not None), None)
 
 
 def lens_of(frames: np.ndarray, look: str, most: int, samples: int) -> Lens:
@@ -125,11 +170,11 @@ def detail(image: np.ndarray) -> np.ndarray:
     return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), 0.16 * image.shape[0]))
 
 
-def explained(look: View, pictures: np.ndarray) -> np.ndarray:
-    """Share of a frame's detail [K] that each picture [K, h, w, 3] explains, with a gain per channel."""
+def explained(look: View, parts: np.ndarray) -> np.ndarray:
+    """Share of a frame's detail [K] that the detail of each picture [K, h, w, 3] explains, with a gain per
+    channel."""
     if look.energy < 2.0 * look.seen.size:
-        return np.zeros(len(pictures))
-    parts = np.stack([detail(picture) for picture in pictures])
+        return np.zeros(len(parts))
     both = (parts * look.detail).sum(axis=(1, 2))
     power = np.maximum((parts * parts).sum(axis=(1, 2)), 1e-3)
     gain = np.maximum(both, 0.0) / power
@@ -140,25 +185,25 @@ def _places(game: Voxel, lens: Lens, look: View, state: State, likely: Sequence[
     """What an action makes of `state`, where the plans lead, or the one or the other without what was done
     before: those that explain the frame best, the best first."""
     near = _shootable(game.step(state, action) for action in game.actions)
-    share = _likeness(look, lens.pictures(near))
+    share = _likeness(look, lens, near)
     if share.max() < SURE:
         led = (game.step(s, a) for s in likely for a in game.actions)
         far = _shootable([*likely, *led, *(replace(s, yard=s.first) for s in near)])
         far = [s for s in far if s not in near]
-        near, share = near + far, np.concatenate([share, _likeness(look, lens.pictures(far))])
+        near, share = near + far, np.concatenate([share, _likeness(look, lens, far)])
     for best in np.argsort(-share)[:CHANCES]:
         if share[best] >= LIKELY:
             yield near[best]
 
 
-def _likeness(look: View, pictures: np.ndarray) -> np.ndarray:
-    """Share of a frame's detail [K] that pictures explain, times the correlation of their colours."""
-    return np.array(
-        [
-            share * max(_correlation(look.seen, picture), 0.0)
-            for share, picture in zip(explained(look, pictures), pictures, strict=True)
-        ]
-    )
+def _likeness(look: View, lens: Lens, states: Sequence[State]) -> np.ndarray:
+    """Share of a frame's detail [K] that states explain, times the correlation of their colours."""
+    if not states:
+        return np.zeros(0)
+    pictures = [lens.picture(state) for state in states]
+    shares = explained(look, np.stack([picture.detail for picture in pictures]))
+    own = hues(look.seen)
+    return shares * [max(_correlation(own, picture.hues), 0.0) for picture in pictures]
 
 
 def _shootable(states: Iterable[State]) -> list[State]:
@@ -168,14 +213,14 @@ def _shootable(states: Iterable[State]) -> list[State]:
 
 def _cubes(
     lens: Lens, seen: np.ndarray, here: State, last: State, likely: Sequence[State]
-) -> tuple[list[int], State] | None:
+) -> tuple[tuple[int, ...], State] | None:
     """The state with its cubes judged by a frame [h, w, 3], and the cells (of N) in doubt; None where
     the frame is still another picture then."""
     doubtful: list[land.Cell] = []
     for _ in range(ROUNDS):
         picture = lens.pictures([here])[0]
         if _alike(seen, picture):
-            return [], here
+            return (), here
         options = list(_options(here, last, likely))
         placed = _registered(seen, picture)
         if not options:
@@ -188,19 +233,18 @@ def _cubes(
             break
         here = states[best]
     cells = land.editable()
-    return ([game_cell(cells, cell) for cell in doubtful], here) if _fits(placed, picture) else None
+    return (tuple(game_cell(cells, cell) for cell in doubtful), here) if _fits(placed, picture) else None
 
 
 def _fits(seen: np.ndarray, picture: np.ndarray) -> bool:
     """Whether a frame in register shows a picture, in detail and in colour."""
     part = detail(seen)
-    share = explained(View(seen, part, float((part * part).sum())), picture[None])[0]
-    return bool(share >= EXPLAINED and _correlation(seen, picture) >= COLOURED)
+    share = explained(View(seen, part, float((part * part).sum())), detail(picture)[None])[0]
+    return bool(share >= EXPLAINED and _correlation(hues(seen), hues(picture)) >= COLOURED)
 
 
-def _correlation(seen: np.ndarray, picture: np.ndarray) -> float:
-    """Correlation of the colours of two images [h, w, 3]."""
-    own, goal = hues(seen), hues(picture)
+def _correlation(own: np.ndarray, goal: np.ndarray) -> float:
+    """Correlation of the hues of two images [h, w, 2]."""
     both = float((own * own).sum() * (goal * goal).sum())
     return float((own * goal).sum()) / max(both, 1.0) ** 0.5
 
@@ -237,8 +281,9 @@ def _options(here: State, last: State, likely: Sequence[State]) -> Iterator[tupl
     yards = [last.first, *(s.yard for s in likely)]
     for cell in land.editable():
         place = land.at(cell)
-        values = {int(yard[place]) for yard in yards}
-        if len(values | {int(here.yard[place])}) > 1:
+        told = {yard[place] for yard in yards}
+        if len(told | {here.yard[place]}) > 1:
+            values = {int(value) for value in told}
             for value in (*sorted(values), land.AIR, land.WOOD):
                 found[cell, value] = None
     for cell, value in found:

@@ -282,6 +282,14 @@ def mistaken(play: Play, strength: float) -> np.ndarray:
     return play.drawn(play.states([other if gone else action for gone, action, other in pairs]))
 
 
+def late(play: Play, strength: float) -> np.ndarray:
+    """The truth, `strength` frames behind: the answer to an action comes that much later."""
+    out = truth(play)
+    behind = np.arange(play.context, len(out)) - round(strength)
+    out[play.context :] = truth(play)[np.maximum(behind, play.context - 1)]
+    return out
+
+
 def halts(play: Play, strength: float) -> np.ndarray:
     """Nothing moves in the last `strength` of the judged frames."""
     out = truth(play)
@@ -321,6 +329,7 @@ def wrong_squares(play: Play, strength: float) -> np.ndarray:
 DAMAGES: Mapping[str, tuple[Callable[[Play, float], np.ndarray], str, tuple[float, ...]]] = {
     "slips": (slips, "of the actions lost", (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)),
     "mistaken": (mistaken, "of the actions", (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)),
+    "late": (late, "frames behind", (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)),
     "halts": (halts, "of the judged frames", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)),
     "fading": (fading, "of the last given frame", (0.0, 0.15, 0.3, 0.45, 0.6, 1.0)),
     "dropped": (dropped, "in probability", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)),

@@ -19,6 +19,8 @@ from simbench.worlds.families._stage import ease
 from simbench.worlds.scene import Vec
 
 TRIALS = ("passer", "away")
+TOOLS, SURFACES = ("brush", "cursor"), ("canvas", "wall")
+"""What paints, and on what: a wall is as white and flat as a canvas, with battens around the same square."""
 HALF = 0.65
 """Half the canvas's side, metres."""
 HIGH = 1.1
@@ -44,7 +46,8 @@ class Layout:
     `line` is the brush's way while it touches; it branches off at `parts`. `leave` and `back`: what comes
     between (the board of a passer-by, or the camera's turn) begins and is over. `side`: +1 where the camera
     moves to the right; the board then comes from the left and the camera turns left. `texture` is the wall's
-    in look rich. Another `trial` than those of TRIALS: nothing comes between.
+    in look rich. Another `trial` than those of TRIALS: nothing comes between. `tool` of TOOLS, `surface` of
+    SURFACES: on a wall `wall` is the colour of its battens.
     """
 
     aspect: float
@@ -62,6 +65,8 @@ class Layout:
     back: float
     look: str = "plain"
     texture_seed: int = 0
+    tool: str = "brush"
+    surface: str = "canvas"
 
 
 def turned(quarter: int, x: float, y: float) -> tuple[float, float]:

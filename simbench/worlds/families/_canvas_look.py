@@ -66,7 +66,11 @@ def stage(layout: Layout) -> Scene:
         paints=paints(layout),
         events=_events(layout),
         look=layout.look,
-        tags={"objects": ["brush"], "joined": [["brush", "handle"]], "camera": moves},
+        tags={
+            "objects": ["brush"],
+            "joined": [["brush", "handle"]] if layout.tool == "brush" else [],
+            "camera": moves,
+        },
     )
 
 
@@ -96,7 +100,8 @@ def _box(name: str, centre: Vec, half: Vec, material: Material) -> Body:
 
 
 def _surround(layout: Layout) -> list[Body]:
-    """Floor, wall with battens that go on to the sides, and the canvas in its frame."""
+    """Floor, wall with battens that go on to the sides, and the canvas in its frame; or the wall itself as a
+    canvas, which bears that name, with a coloured foot and battens where the frame would be."""
     wall = palette.rgb(layout.wall)
     dark = palette.tint(wall, -0.35)
     wide = 4.0 * max(1.0, layout.aspect)
@@ -105,8 +110,14 @@ def _surround(layout: Layout) -> list[Body]:
     floor = palette.surface(tiles, "checker", 0.4, palette.tint(tiles, 0.4), look=layout.look)
     frame = palette.surface(palette.rgb("brown"), look="plain")
     edge = HALF + 0.06
+    ground = Body("floor", "plane", constant(1, 1, 1), rest(0.0, 0.0, 0.0), floor)
+    if layout.surface == "wall":
+        white = palette.surface(WHITE, look="plain")
+        low = 0.5 * (HIGH - edge)
+        foot = _box("foot", (0.0, low, 0.0), (wide, low, 0.005), coat)
+        return [ground, _box("canvas", (0.0, HIGH, -0.1), (wide, HIGH, 0.1), white), foot, *_square(dark)]
     bodies = [
-        Body("floor", "plane", constant(1, 1, 1), rest(0.0, 0.0, 0.0), floor),
+        ground,
         _box("wall", (0.0, 2.0, -0.2), (wide, 2.0, 0.1), coat),
         _box("frame", (0.0, HIGH, -0.06), (edge, edge, 0.04), frame),
         _box("canvas", (0.0, HIGH, -0.02), (HALF, HALF, 0.02), palette.surface(WHITE, look="plain")),
@@ -121,8 +132,25 @@ def _surround(layout: Layout) -> list[Body]:
     return bodies
 
 
+def _square(colour: Vec) -> list[Body]:
+    """Flat battens on a wall, around what would be a canvas."""
+    # As wide as a frame: a wall without its strokes would else be too bare to be known again.
+    coat, at, thick = palette.surface(colour, look="plain"), HALF + 0.05, 0.05
+    sides = (("right", at, 0.0), ("left", -at, 0.0), ("upper", 0.0, at), ("lower", 0.0, -at))
+    return [
+        _box(
+            f"batten {name}",
+            (x, HIGH + y, 0.0),
+            (thick if x else at + thick, thick if y else at + thick, 0.01),
+            coat,
+        )
+        for name, x, y in sides
+    ]
+
+
 def _brush(layout: Layout) -> list[Body]:
-    """Bristles of the paint's colour, which touch the canvas while they paint, and a dark handle."""
+    """Bristles of the paint's colour, which touch the canvas while they paint, and a dark handle; or a flat
+    dark cursor, which shows nothing of the paint's colour."""
     line = layout.line
     reach = layout.duration * (LIFTED - 0.94)
     t1, x1, y1 = line[-1]
@@ -149,6 +177,9 @@ def _brush(layout: Layout) -> list[Body]:
     hairs = palette.surface(palette.rgb(layout.colour), look="plain")
     wood = palette.surface((0.2, 0.17, 0.16), look="plain")
     grip = (0.26 * LEAN[0], 0.26 * LEAN[1], 0.06 + 0.26 * LEAN[2])
+    if layout.tool == "cursor":
+        point = (0.06, 0.06, 0.01)
+        return [Body("brush", "box", constant(*point), carried((0.0, 0.0, 0.02)), wood, role="mover")]
     return [
         Body("brush", "box", constant(0.05, 0.05, 0.05), carried((0.0, 0.0, 0.05)), hairs, role="mover"),
         Body("handle", "cylinder", constant(0.03, 0.2, 0.03), carried(grip, upright_to(LEAN)), wood),

@@ -17,6 +17,8 @@ from simbench.worlds.families._canvas_law import (
     HIGH,
     RADIUS,
     SEEN,
+    SURFACES,
+    TOOLS,
     TRIALS,
     Layout,
     Line,
@@ -48,7 +50,9 @@ __all__ = [
     "HIGH",
     "RADIUS",
     "SEEN",
+    "SURFACES",
     "TEXTURES",
+    "TOOLS",
     "TRIALS",
     "WALLS",
     "WHITE",
@@ -101,6 +105,23 @@ def _colours(rng: random.Random, split: str) -> list[str]:
             return three
 
 
+def _known(**options: tuple[str, tuple[str, ...]]) -> None:
+    for option, (value, known) in options.items():
+        if value not in known:
+            raise UserError(f"{option}={value} is unknown; use one of {', '.join(known)}")
+
+
+def _older(rng: random.Random, quarter: int, colours: list[str]) -> tuple[Old, ...]:
+    """A straight stroke of each of two colours, on either side of where the brush begins."""
+    old = []
+    for at, colour in zip((-1.0, 1.0), colours, strict=True):
+        ends = [(at * rng.uniform(0.2, 0.24), rng.uniform(-0.47, -0.36)),
+                (at * rng.uniform(0.46, 0.5), rng.uniform(-0.47, -0.36))]  # fmt: skip
+        (x0, y0), (x1, y1) = (turned(quarter, x, y) for x, y in ends)
+        old.append((x0, y0, x1, y1, colour))
+    return tuple(old)
+
+
 def sample(
     seed: int,
     trial: str = "passer",
@@ -111,14 +132,15 @@ def sample(
     aspect: float = 1.0,
     parts: float = PARTS,
     split: str = "all",
+    tool: str = "brush",
+    surface: str = "canvas",
 ) -> Layout:
     """Draw one layout. `parts` is the share of the clip after which the brush branches off; `difficulty`
     bends its way and hides the canvas for longer.
 
-    Raises UserError for an unknown trial or branch, and where too little of the clip is left.
+    Raises UserError for an unknown trial, tool, surface or branch, and where too little of the clip is left.
     """
-    if trial not in TRIALS:
-        raise UserError(f"trial={trial} is unknown; use one of {', '.join(TRIALS)}")
+    _known(trial=(trial, TRIALS), tool=(tool, TOOLS), surface=(surface, SURFACES))
     if branch not in (0, 1):
         raise UserError(f"branch={branch} is unknown; use 0 or 1")
     if not 0.05 <= parts <= LATEST:
@@ -140,12 +162,7 @@ def sample(
     given = timed([(0.0, start), (0.0, middle)], 0.0, parts * duration)
     later = timed([(0.0, middle), *((mirror * x, y) for x, y in ahead)], parts * duration, END * duration)
     line = tuple((t, *turned(quarter, x, y)) for t, x, y in (*given, *later[1:]))
-    old = []
-    for at, colour in zip((-1.0, 1.0), colours[1:], strict=True):
-        ends = [(at * rng.uniform(0.2, 0.24), rng.uniform(-0.47, -0.36)),
-                (at * rng.uniform(0.46, 0.5), rng.uniform(-0.47, -0.36))]  # fmt: skip
-        (x0, y0), (x1, y1) = (turned(quarter, x, y) for x, y in ends)
-        old.append((x0, y0, x1, y1, colour))
+    old = _older(rng, quarter, colours[1:])
     leave = 0.36
     return Layout(
         aspect=aspect,
@@ -153,7 +170,7 @@ def sample(
         trial=trial,
         line=line,
         parts=parts * duration,
-        old=tuple(old),
+        old=old,
         colour=colours[0],
         wall=rng.choice([w for w in WALLS if w in palette.stage_colours(split)] or ["mauve"]),
         board=rng.choice([b for b in BOARDS if b in palette.stage_colours(split)]),
@@ -163,6 +180,8 @@ def sample(
         back=(leave + 0.28 + 0.06 * difficulty) * duration,
         look=look,
         texture_seed=seed,
+        tool=tool,
+        surface=surface,
     )
 
 
@@ -195,10 +214,18 @@ def prompt(layout: Layout) -> str:
     ways = [place_word(x, y) for t, x, y in layout.line if t > layout.parts + 1e-9]
     told = [w for i, w in enumerate(ways) if i == 0 or w != ways[i - 1]]
     left, right = ("left", "right") if layout.side > 0 else ("right", "left")
+    where = f"A white canvas in a brown frame on a {layout.wall} wall"
+    square = "the canvas"
+    if layout.surface == "wall":
+        where = f"A white wall with {_a(layout.wall)} foot and a square of {layout.wall} battens"
+        square = "the square of battens"
+    tool = f"{_a(layout.colour).capitalize()} brush paints on the {layout.surface}."
+    if layout.tool == "cursor":
+        tool = f"A dark cursor paints on the {layout.surface} in {layout.colour}."
     words = [
-        f"A white canvas in a brown frame on a {layout.wall} wall, with {_a(first)} and {_a(second)} stroke.",
-        f"{_a(layout.colour).capitalize()} brush paints on the canvas.",
-        f"It goes on painting to {', then to '.join(told)} of the canvas.",
+        f"{where}, with {_a(first)} and {_a(second)} stroke.",
+        tool,
+        f"It goes on painting to {', then to '.join(told)} of {square}.",
         f"The camera moves to the {right}.",
     ]
     if layout.trial == "passer":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +14,7 @@ from simbench.worlds.games import _voxel_land as land
 from simbench.worlds.scene import Body, Camera, Curve, Light, Material, Scene, SetVoxel, Vec, constant, rest
 
 if TYPE_CHECKING:
+    from simbench.worlds.compile import CompiledClip
     from simbench.worlds.games.voxel import State
 
 STOCK = 6
@@ -68,12 +72,49 @@ def _edits(states: Sequence[State], fps: float) -> list[SetVoxel]:
 
 
 def film(states: Sequence[State], width: int, height: int, look: str, samples: int) -> np.ndarray:
-    """The yard without the bar, uint8 [T, height, width, 3]."""
-    from simbench.worlds.compile import compile_scene
+    """The yard without the bar, uint8 [T, height, width, 3]. No state may have the eye in a cube."""
     from simbench.worlds.render import render
 
-    compiled = compile_scene(scene(states, 8.0, look), len(states), 8.0)
-    return render(compiled, width, height, samples, truth=False).rgb
+    return render(compiled(states, look), width, height, samples, truth=False).rgb
+
+
+def compiled(states: Sequence[State], look: str) -> CompiledClip:
+    """What `compile_scene` makes of `scene(states)` at 8 fps, put together from the frames of all views: a
+    compilation for each picture took as long as to draw it."""
+    views = _views(look)
+    at = np.array([_view(state) for state in states])
+    yards = {yard: k for k, yard in enumerate(dict.fromkeys(state.yard for state in states))}
+    bodies = views.tables.bodies[at]
+    bodies["start"][:, 0] = [yards[state.yard] * len(state.yard) for state in states]
+    cells = np.frombuffer("".join(yards).encode(), np.uint8) - np.uint8(ord("0"))
+    tables = views.tables._replace(bodies=bodies, frames=views.tables.frames[at], cells=cells)
+    return replace(
+        views,
+        tables=tables,
+        positions=views.positions[at],
+        rotations=views.rotations[at],
+        sun=views.sun[at],
+        eyes=views.eyes[at],
+        axes=views.axes[at],
+    )
+
+
+def _view(state: State) -> int:
+    """The frame of `_views` that looks as a state does."""
+    column = state.x * land.SIDE + state.z
+    return (column * len(land.HEADINGS) + state.heading) * len(land.PITCHES) + state.nod
+
+
+@lru_cache(maxsize=2)
+def _views(look: str) -> CompiledClip:
+    """Every place, heading and pitch in a yard that has nothing the eye could be in."""
+    from simbench.worlds.compile import compile_scene
+    from simbench.worlds.games.voxel import State
+
+    yard = "0" * len(land.bare())
+    side, turns, nods = range(land.SIDE), range(len(land.HEADINGS)), range(len(land.PITCHES))
+    states = [State(yard, *place, 0, yard) for place in product(side, side, turns, nods)]
+    return compile_scene(scene(states, 8.0, look), len(states), 8.0)
 
 
 def bar_height(height: int) -> int:
