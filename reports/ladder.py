@@ -91,7 +91,7 @@ def markdown(found: Matrix) -> str:
     lines = [
         "# Who must not score",
         "",
-        f"*{len(found.cheats)} scripted cheats in {len(heads)} suites, {tried} pairs; {rows} demands of their"
+        f"*{len(found.cheats)} scripted cheats on {len(heads)} ladders, {tried} pairs; {rows} demands of these"
         f" ladders, **{len(found.broken)} order violations**. Made by `python -m reports.ladder folder=docs"
         " out=docs` from the files of `python -m suites.ladder`.*",
         "",
@@ -103,7 +103,7 @@ def markdown(found: Matrix) -> str:
         "",
         *(f"- {line}" for line in found.broken),
         *([""] if found.broken else []),
-        "| | " + " | ".join(f"[{h['suite']}]({h['suite']}.md)@{h['version']}" for h in heads) + " |",
+        "| | " + " | ".join(f"[{label(h)}]({h['suite']}.md)@{h['version']}" for h in heads) + " |",
         "|---|" + "---:|" * len(heads),
         "| scenes, seed | " + " | ".join(f"{h['scenes']}, {h['seed']}" for h in heads) + " |",
     ]
@@ -113,6 +113,12 @@ def markdown(found: Matrix) -> str:
             shown = [_cell(row, kind) for row in cells]
             lines.append(f"| {ordinary(name)} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
+
+
+def label(head: Mapping[str, Any]) -> str:
+    """The suite, and after it what it was told to ask that is not its default."""
+    words = str(head["setting"]).split(" ")
+    return " ".join((str(head["suite"]), *(word.partition("=")[2] for word in words if "=" in word)))
 
 
 def _cell(row: Mapping[str, Any] | None, kind: str) -> str:
@@ -147,7 +153,7 @@ def picture(found: Matrix) -> bytes:
         axis.axhline(len(found.anchors), color=BLACK, linewidth=0.8)
         names = [ordinary(name.removeprefix("cheat ")) for name in named]
         axis.set_yticks([y + 0.5 for y in range(len(names))], names, fontsize=6)
-        suites = [x["head"]["suite"] for x in found.ladders]
+        suites = [label(x["head"]).replace(" ", "\n") for x in found.ladders]
         axis.set_xticks([x + 0.5 for x in range(len(suites))], suites, fontsize=7)
         axis.tick_params(length=0, labeltop=True)
         axis.spines[:].set_visible(False)
@@ -205,7 +211,7 @@ def main(arguments: Sequence[str]) -> int:
     except ReportError as error:
         print(f"reports.ladder: {error}", file=sys.stderr)
         return 2
-    counts = f"{len(found.cheats)} cheats in {len(found.ladders)} suites"
+    counts = f"{len(found.cheats)} cheats on {len(found.ladders)} ladders"
     print(f"{counts}, {len(found.broken)} order violations: {out}")
     for line in found.broken:
         print(f"  {line}")

@@ -9,7 +9,7 @@ video that never moves and one that never comes back are both 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,8 +33,8 @@ OBJECT = 0.12
 
 @dataclass(frozen=True)
 class Revisit:
-    """The suite. `cut`: hard cuts to the other views and back instead of turning. `oracle_raw` maps a
-    setting's name to the oracle's raw measures, pinned by calibration."""
+    """The suite. `cut`: hard cuts to the other views and back instead of turning, another setting by name.
+    `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=128, height=128, look="rich", given="cam", context=4)
     cut: bool = False
@@ -45,6 +45,7 @@ class Revisit:
     columns: ClassVar[tuple[str, ...]] = ("aj_return", "away", "aj_path", "return_px", "twice")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "setting", replace(self.setting, option="cut=true" if self.cut else ""))
         s = self.setting
         if min(s.width, s.height) < 64:
             raise UserError(

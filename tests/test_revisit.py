@@ -88,6 +88,7 @@ def test_the_truth_is_read(suite: Revisit, ready: dict[str, Ready], kind: str) -
 def test_cuts_are_asked_alike(index: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     cut = build("suite", "revisit", cut=True)
+    assert cut.setting.name() == f"{build('suite', 'revisit').setting.name()} cut=true", "never compared"
     (case,) = cut.cases(cut.scenes(2, "public")[index])
     clip = cut.oracle(case).frames
     steps = np.abs(np.diff(clip.astype(float), axis=0)).mean(axis=(1, 2, 3))
