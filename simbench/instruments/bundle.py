@@ -7,11 +7,12 @@ absorbs any homography of any frame: here a frame that was zoomed or skewed alon
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from simbench.instruments.epipolar_fit import refined_pose
+from simbench.instruments.epipolar_fit import fundamental_of, sampson_or_far
 from simbench.instruments.matching import Matches
 from simbench.instruments.pose import errors as pose_errors
 from simbench.instruments.pose import solve
@@ -74,7 +75,7 @@ def bundle(
         return None
     rough = FOCAL * max(shape)
     camera = camera_of(rough, shape)
-    pose = refined_pose(matches.first, matches.second, (camera, camera), threshold, f)
+    pose = _pose(matches, camera, f, threshold)
     if pose is None:
         return None
     a, b = (uv - camera[:2, 2] for uv in (matches.first, matches.second))
@@ -141,6 +142,34 @@ def third_error(
             return None
         off.append(np.minimum(pose_errors(found.points[rest], uv[rest], camera, solved[0]), max(shape)))
     return sqrt_median(np.concatenate(off) ** 2)
+
+
+def _pose(matches: Matches, camera: np.ndarray, f: np.ndarray | None, threshold: float) -> np.ndarray | None:
+    """A pose [4, 4] to start from, the baseline of length 1: that of `f` or of USAC_MAGSAC's essential
+    matrix, whichever fits more of the matches. A short way sideways and a turn look alike, so one alone may
+    be wrong."""
+    import cv2
+
+    a, b = matches.first, matches.second
+    found = None
+    with contextlib.suppress(cv2.error):
+        found, _ = cv2.findEssentialMat(a, b, camera, cv2.USAC_MAGSAC, 0.999, threshold)
+    starts = [None if f is None else camera.T @ f @ camera, found]
+    poses = []
+    for essential in starts:
+        if essential is None or np.shape(essential) != (3, 3) or not np.isfinite(essential).all():
+            continue
+        pose = np.eye(4)
+        _, pose[:3, :3], way, _ = cv2.recoverPose(np.asarray(essential, np.float64), a, b, camera)
+        pose[:3, 3] = way[:, 0]
+        poses.append(pose)
+
+    def cost(pose: np.ndarray) -> float:
+        """Mean Sampson distance, px, none above twice the threshold."""
+        far = sampson_or_far(fundamental_of(pose, (camera, camera)), a, b)
+        return float(np.minimum(far, 2 * threshold).mean())
+
+    return min(poses, key=cost, default=None)
 
 
 def _start(a: np.ndarray, b: np.ndarray, pose: np.ndarray) -> np.ndarray:

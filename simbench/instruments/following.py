@@ -30,6 +30,9 @@ MOVED_PX = 1.0
 MOVED_SHARE = 0.05
 """Share of the followed points that must have moved: a small thing that moves alone is enough."""
 
+FOLLOWED = 0.1
+"""Share of the corners that must come home before anything is called motion: a few do by chance."""
+
 BINS, CELLS = 16, 3
 
 
@@ -54,9 +57,9 @@ class Window:
 
     @property
     def moved(self) -> bool:
-        """Whether enough of the corners that came home went far enough."""
-        way = self.far()
-        return bool(len(way) and (way >= MOVED_PX).mean() >= MOVED_SHARE)
+        """Whether enough corners came home, and enough of these went far enough."""
+        way, count = self.far(), len(self.kept)
+        return len(way) >= max(1, FOLLOWED * count) and bool((way >= MOVED_PX).mean() >= MOVED_SHARE)
 
     def far(self) -> np.ndarray:
         """How far each corner that came home went from the first to the last frame, px, [M]."""

@@ -145,7 +145,7 @@ def read(frames: np.ndarray, reader: Reader, depths: Depths | None = None) -> Wi
         **_tracked(windows, len(clip), reader),
         loop=_stepwise([s.home for s in steps], None, moves, "no flow stays in the frame", len(clip)),
         flicker=_stepwise([s.change for s in steps], FLICKER, moves, "no pixel came home", len(clip)),
-        cuts=_cuts(clip, [s.home for s in steps], moves),
+        cuts=cuts_in(clip, [s.home for s in steps], moves),
         depth=None if depths is None else _depth(clip, pictures, depths, moves),
     )
 
@@ -263,8 +263,10 @@ def still_reason(moves: float) -> str:
     return "" if moves > 0 else "nothing moved, or nothing could be followed"
 
 
-def _cuts(clip: np.ndarray, home: Sequence[float | None], moves: float) -> Reading:
-    """How many steps differ from all others both in their histogram and in what flow leaves over."""
+def cuts_in(clip: np.ndarray, home: Sequence[float | None], moves: float) -> Reading:
+    """How many steps of a clip uint8 [T, H, W, 3] differ from all others both in their histogram and in what
+    flow leaves over; `home` is the share of pixels that flow brings home in each, `moves` of the clip that
+    moved."""
     if len(clip) < 3:
         return Reading(None, 0.0, 0.0, few(len(clip), 3))
     shown = [following.spread(frame) for frame in clip]

@@ -37,8 +37,8 @@ class Measure:
         return DEPENDS if version in self.depends else SEES
 
 
-def _blind(*names: str) -> frozenset[str]:
-    """Names of versions, checked: a misspelt one would be declared as seen."""
+def named(*names: str) -> frozenset[str]:
+    """Names of versions, checked: a misspelt one would count as seen."""
     unknown = set(names) - set(WHAT)
     if unknown:
         raise ValueError(f"no version is called {', '.join(sorted(unknown))}")
@@ -56,8 +56,8 @@ MEASURES = (
         "high",
         "a frozen video scores best here; so does a photograph that is moved. Any homography of any frame, "
         "zoom included, and any order of frames that overlap cost nothing",
-        _blind(*TIME, "wobbled", "breathing"),
-        _blind("shuffled", "blurred"),
+        named(*TIME, "wobbled", "breathing"),
+        named("shuffled", "blurred"),
     ),
     Measure(
         "sampson",
@@ -65,8 +65,8 @@ MEASURES = (
         "px",
         "low",
         "as inliers; what slides along its epipolar line, as depth made anew in each frame, costs nothing",
-        _blind(*TIME, "wobbled", "breathing"),
-        _blind("shuffled", "blurred"),
+        named(*TIME, "wobbled", "breathing"),
+        named("shuffled", "blurred"),
     ),
     Measure(
         "reproj",
@@ -74,18 +74,18 @@ MEASURES = (
         "px",
         "low",
         "what slides along its epipolar line costs nothing, a zoom little; too short a way fits anything",
-        _blind(*TIME),
-        _blind("shuffled", "blurred", "breathing"),
+        named(*TIME),
+        named("shuffled", "blurred", "breathing"),
     ),
     Measure(
         "third",
         "the points of two views seen in a third, whose camera is solved on half of them",
         "px",
         "low",
-        "a photograph that is moved, and any order of frames that overlap; few points, or points near a "
-        "plane, say little",
-        _blind(*TIME),
-        _blind("shuffled", "blurred"),
+        "a photograph that is moved, and any order of frames that overlap; a zoom, where it looks like going "
+        "forward; few points, or points near a plane, say little",
+        named(*TIME),
+        named("shuffled", "blurred", "breathing"),
     ),
     Measure(
         "loop",
@@ -94,8 +94,8 @@ MEASURES = (
         "high",
         "a frozen video scores best here, a blurred one better than a sharp one; all that bends smoothly is "
         "followed",
-        _blind(*TIME, "blurred"),
-        _blind("wobbled", "bent", "breathing", "noisy"),
+        named(*TIME, "blurred"),
+        named("wobbled", "bent", "breathing", "noisy", "spliced"),
     ),
     Measure(
         "tracks",
@@ -103,8 +103,8 @@ MEASURES = (
         "",
         "high",
         "a frozen video scores best here; what melts or wobbles smoothly is followed as well",
-        _blind(*TIME),
-        _blind("wobbled", "bent", "breathing", "noisy", "blurred"),
+        named(*TIME),
+        named("wobbled", "bent", "breathing", "noisy", "blurred"),
     ),
     Measure(
         "steady",
@@ -112,8 +112,8 @@ MEASURES = (
         "",
         "low",
         "a thing that truly bounces or shakes is punished; a clip that glides through a wrong world is not",
-        _blind(*TIME, "blurred"),
-        _blind("noisy"),
+        named(*TIME, "blurred"),
+        named("noisy"),
     ),
     Measure(
         "flicker",
@@ -121,8 +121,8 @@ MEASURES = (
         "levels",
         "low",
         "a frozen or blurred video scores best here; a texture without contrast cannot flicker",
-        _blind(*TIME, "blurred"),
-        _blind("wobbled", "bent", "breathing"),
+        named("backwards"),
+        named("postcard", "wobbled", "bent", "breathing", "blurred", "spliced"),
     ),
     Measure(
         "cuts",
@@ -130,7 +130,8 @@ MEASURES = (
         "",
         "low",
         "a clip that is cut everywhere has no step that differs; a dissolve is no cut",
-        _blind(*TIME, "wobbled", "bent", "breathing", "noisy", "blurred"),
+        named(*TIME, "wobbled", "bent", "breathing", "noisy", "blurred"),
+        named("shuffled"),
     ),
     Measure(
         "motion",
@@ -138,7 +139,7 @@ MEASURES = (
         "px",
         "neither",
         "more is not better",
-        _blind(),
+        named(),
         frozenset(WHAT),
     ),
     Measure(
@@ -148,7 +149,7 @@ MEASURES = (
         "low",
         "a frozen video scores best here; networks make depth of noise and of flat pictures, and smooth what "
         "they do not know",
-        _blind(),
+        named(),
         frozenset(WHAT),
     ),
 )
