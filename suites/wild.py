@@ -75,7 +75,10 @@ def _run(chosen: Options) -> int:
     known = clips_in(chosen.reference, "reference") if chosen.reference else []
     shapes = [shape for shape in map(shape_of, [*paths, *known]) if shape is not None]
     reader = replace(reader, side=common_side(shapes, reader.side))
-    clips, others = list(judged(paths, reader, depths)), list(judged(known, reader, depths))
+    clips, others = [], []
+    for i, clip in enumerate(judged([*paths, *known], reader, depths)):
+        (clips if i < len(paths) else others).append(clip)
+        print(f"{i + 1}/{len(paths) + len(known)}", file=sys.stderr, flush=True)
     print("\n".join(lines_of(clips, others, reader, chosen.folder, chosen.reference)))
     if chosen.out:
         content = _content(clips, others, reader)

@@ -24,17 +24,20 @@ NO_RATE = 1.0
 
 @dataclass(frozen=True)
 class Found:
-    """A clip of a folder: its `name`, `frames` uint8 [T, H, W, 3], or None and the `reason`."""
+    """A clip of a folder: its `name`, `frames` uint8 [T, H, W, 3], or None and the `reason`; `fps` frames a
+    second, None for a folder of frames."""
 
     name: str
     frames: np.ndarray | None
     reason: str = ""
+    fps: float | None = None
 
 
 @dataclass(frozen=True)
 class Judged:
     """A clip with its readings by name; `frames`, `height` and `width` as they came, 0 for what could not be
-    decoded; `reason` why nothing could be measured at all, else empty."""
+    decoded; `fps` as the file says, None where it does not; `reason` why nothing could be measured at all,
+    else empty."""
 
     name: str
     frames: int
@@ -42,6 +45,7 @@ class Judged:
     width: int
     readings: dict[str, Reading]
     reason: str = ""
+    fps: float | None = None
 
 
 def clips_in(folder: str, option: str) -> list[Path]:
@@ -69,15 +73,15 @@ def decoded(paths: list[Path], frames: int) -> Iterator[Found]:
     """The first `frames` frames of each clip; a clip that cannot be read, or is too small, has a reason."""
     for path in paths:
         try:
-            clip = decode(path, frames, NO_RATE if path.is_dir() else None).frames
+            video = decode(path, frames, NO_RATE if path.is_dir() else None)
         except VideoError as error:
             yield Found(path.name, None, error.reason)
             continue
-        if min(clip.shape[1:3]) < SMALLEST:
-            height, width = clip.shape[1:3]
+        height, width = video.frames.shape[1:3]
+        if min(height, width) < SMALLEST:
             yield Found(path.name, None, f"{width}x{height} is too small: {SMALLEST} px at least")
             continue
-        yield Found(path.name, clip)
+        yield Found(path.name, video.frames, "", None if path.is_dir() else video.fps)
 
 
 def common_side(shapes: list[tuple[int, int]], side: int) -> int:
@@ -105,4 +109,4 @@ def judged(paths: list[Path], reader: Reader, depths: Depths | None) -> Iterator
             continue
         count, height, width = found.frames.shape[:3]
         readings = read(found.frames, reader, depths).readings()
-        yield Judged(found.name, count, height, width, readings)
+        yield Judged(found.name, count, height, width, readings, "", found.fps)

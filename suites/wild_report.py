@@ -139,11 +139,18 @@ def _unlike(clips: Sequence[Judged], others: Sequence[Judged]) -> list[str]:
             f"lengths differ: {_range(lengths[0])} against {_range(lengths[1])} frames; all measures are of "
             "single frames, pairs or stretches of one length, but cuts counts over the clip"
         )
+    rates = [sorted({round(c.fps, 3) for c in each if c.fps is not None}) for each in (clips, others)]
+    if all(rates) and rates[0] != rates[1]:
+        out.append(
+            f"rates differ: {_range(rates[0])} against {_range(rates[1])} frames a second; gap and span "
+            "count frames, so that the faster one has less motion in each"
+        )
     return out
 
 
-def _range(values: Sequence[int]) -> str:
-    return "none" if not values else str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+def _range(values: Sequence[float]) -> str:
+    ends = [f"{v:g}" for v in (values[:1] if len(values) < 2 else (values[0], values[-1]))]
+    return " to ".join(ends) or "none"
 
 
 def _reasons(what: str, clips: Sequence[Judged]) -> list[str]:
@@ -165,6 +172,7 @@ def as_json(clips: Sequence[Judged]) -> list[dict[str, Any]]:
         {
             "name": c.name,
             **({"frames": c.frames, "height": c.height, "width": c.width} if c.frames else {}),
+            **({"fps": c.fps} if c.fps is not None else {}),
             **({"reason": c.reason} if c.reason else {}),
             "measures": {name: _reading(r) for name, r in c.readings.items()},
         }

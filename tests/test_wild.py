@@ -16,7 +16,7 @@ from simbench.instruments import depth_network, following, wild_blind
 from simbench.instruments.wild import Part, Reader, Reading, cuts_in, pooled, read, reduced
 from simbench.instruments.wild_blind import AHEAD, BLIND, BY_NAME, DEPENDS, MEASURES, SEES, holds
 from simbench.instruments.wild_versions import WHAT, versions
-from simbench.video import Video, encode
+from simbench.video import Video, decode, encode
 from simbench.worlds.sheet import write_png
 from suites import wild, wild_table
 from suites.wild_folder import Judged
@@ -174,7 +174,12 @@ def test_the_command(clip: np.ndarray, folder, tmp_path: Path, capsys) -> None:
         "±",
     ):
         assert words in printed, printed
-    assert "lengths differ" not in printed
+    assert "lengths differ" not in printed and "rates differ" not in printed
+    quick = folder("quick", {"x": clip[4:7]})
+    encode(Video(clip[4:7], 24.0), quick / "x.mkv")
+    assert wild.main([f"folder={real}", f"reference={quick}", *QUICK]) == 0
+    printed = capsys.readouterr().out
+    assert "rates differ: 8 against 24" in printed and "lengths differ: 4 against 3 frames" in printed
     for measure in MEASURES:
         assert measure.name == "depth" or measure.blind_spot in " ".join(printed.split())
     content = json.loads(out.read_text())
@@ -322,3 +327,15 @@ def test_a_real_clip_is_told_from_its_versions() -> None:
     if not path.is_dir():
         pytest.skip(f"no {path}: real footage is not part of the repository; set SIMBENCH_FOOTAGE")
     assert wild_table.main([f"folder={path}", "frames=33", "gap=4"]) == 0
+
+
+def test_a_real_cut_is_found() -> None:
+    """A hard cut between two shots of a documentary, from frame 201 to 202."""
+    path = REAL / "decode" / "nasa_13013.mp4"
+    if not path.is_file():
+        pytest.skip(f"no {path}: real footage is not part of the repository; set SIMBENCH_FOOTAGE")
+    frames = decode(path, 232).frames[172:, ::2, ::2]
+    home = [s.home for s in following.steps(following.grey(frames))]
+    assert cuts_in(frames, home, 1.0).value == 1.0
+    assert int(np.argmin(home)) + 172 == 201
+    assert cuts_in(frames[:29], home[:28], 1.0).value == 0.0

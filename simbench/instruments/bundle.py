@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simbench.instruments.epipolar_fit import fundamental_of, sampson_or_far
+from simbench.instruments.epipolar_fit import (
+    carried,
+    fundamental_of,
+    homography,
+    homography_error,
+    sampson_or_far,
+)
 from simbench.instruments.matching import Matches
 from simbench.instruments.pose import errors as pose_errors
 from simbench.instruments.pose import solve
@@ -31,7 +37,13 @@ POINTS = 48
 LEAST = 16
 """Fewest points, of a pair or in a third view."""
 
+FLAT = 0.9
+"""Share of the matches that a homography must explain for the pair to be flat, or a mere turn."""
+
 STEP = 1e-6
+BEYOND, FAR = 0.005, 1e-4
+"""Inverse depths, in baselines: down to minus the first a point counts as infinitely far, which is the
+second."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +73,37 @@ def some(count: int, most: int = POINTS) -> np.ndarray:
     return np.unique(np.rint(np.linspace(0, count - 1, min(count, most))).astype(int))
 
 
-def bundle(
-    matches: Matches, shape: tuple[int, int], f: np.ndarray | None, threshold: float, free: bool = True
-) -> Bundle | None:
+def bundle(matches: Matches, shape: tuple[int, int], f: np.ndarray | None, threshold: float) -> Bundle | None:
     """Adjust the matches of two pictures of `shape` (height, width), from the fundamental matrix `f` [3, 3]
-    px if there is one. Errors beyond about `threshold` px weigh little (Cauchy). `free=False` keeps the focal
-    length at what is tried first. None: fewer than 16 matches, or no pose.
+    px if there is one. Errors beyond about half of `threshold` px weigh little (Cauchy). None: fewer than 16
+    matches, or no pose.
+
+    Of a flat picture, or a camera that only turns, the fundamental matrix says nothing, and many cameras fit.
+    There, and where `f` leaves more than `threshold` over, all begins far away before a camera that turned.
     """
+    if len(matches.first) < LEAST:
+        return None
+    camera = camera_of(FOCAL * max(shape), shape)
+    plane = homography(matches.first, matches.second, threshold)
+    flat = (homography_error(plane, matches.first, matches.second) < 2 * threshold).mean() >= FLAT
+    starts = [lambda: _pose(matches, camera, f, threshold), lambda: _turn(matches, camera, plane)]
+    best: Bundle | None = None
+    for start in reversed(starts) if flat else starts:
+        pose = start()
+        found = None if pose is None else _adjusted(matches, camera, pose, threshold)
+        if found is not None and (best is None or found.reproj_px < best.reproj_px):
+            best = found
+        if best is not None and best.reproj_px <= threshold:
+            break
+    return best
+
+
+def _adjusted(matches: Matches, camera: np.ndarray, pose: np.ndarray, threshold: float) -> Bundle:
+    """Robust least squares from a pose [4, 4]; its points are placed by it."""
     from scipy.optimize import least_squares
     from scipy.spatial.transform import Rotation
 
-    if len(matches.first) < LEAST:
-        return None
-    rough = FOCAL * max(shape)
-    camera = camera_of(rough, shape)
-    pose = _pose(matches, camera, f, threshold)
-    if pose is None:
-        return None
+    rough = float(camera[0, 0])
     a, b = (uv - camera[:2, 2] for uv in (matches.first, matches.second))
     across = np.linalg.svd(pose[None, :3, 3])[2][1:]
 
@@ -85,7 +111,7 @@ def bundle(
         """Turn, way and focal length of the first parameters."""
         way = pose[:3, 3] + x[3:5] @ across
         turn = Rotation.from_rotvec(x[:3]).as_matrix() @ pose[:3, :3]
-        return turn, way / np.linalg.norm(way), rough * float(np.exp(np.clip(x[5], -1.5, 1.5) * free))
+        return turn, way / np.linalg.norm(way), rough * float(np.exp(np.clip(x[5], -1.5, 1.5)))
 
     def residuals(x: np.ndarray) -> np.ndarray:
         """[4 N + 1] px: both views, and the trust in the focal length. A point is (x, y, 1) / inverse depth,
@@ -118,7 +144,9 @@ def bundle(
     rays = found.x[6:].reshape(-1, 3)
     out = np.eye(4)
     out[:3, :3], out[:3, 3] = turn, way
-    depth = 1.0 / np.where(np.abs(rays[:, 2]) > 1e-6, rays[:, 2], 1e-6)
+    # Noise puts half of what is infinitely far beyond infinity: within a pixel or two it is far, not behind.
+    near = np.where(rays[:, 2] > -BEYOND, np.maximum(rays[:, 2], FAR), rays[:, 2])
+    depth = 1.0 / near
     points = np.column_stack([rays[:, :2], np.ones(len(rays))]) * depth[:, None]
     return Bundle(out, points, focal, np.sqrt((off**2).sum(axis=1) / 2))
 
@@ -160,7 +188,10 @@ def _pose(matches: Matches, camera: np.ndarray, f: np.ndarray | None, threshold:
         if essential is None or np.shape(essential) != (3, 3) or not np.isfinite(essential).all():
             continue
         pose = np.eye(4)
-        _, pose[:3, :3], way, _ = cv2.recoverPose(np.asarray(essential, np.float64), a, b, camera)
+        try:
+            _, pose[:3, :3], way, _ = cv2.recoverPose(np.asarray(essential, np.float64), a, b, camera)
+        except cv2.error:
+            continue
         pose[:3, 3] = way[:, 0]
         poses.append(pose)
 
@@ -170,6 +201,21 @@ def _pose(matches: Matches, camera: np.ndarray, f: np.ndarray | None, threshold:
         return float(np.minimum(far, 2 * threshold).mean())
 
     return min(poses, key=cost, default=None)
+
+
+def _turn(matches: Matches, camera: np.ndarray, plane: np.ndarray | None) -> np.ndarray | None:
+    """The pose [4, 4] of a camera that turned as the homography `plane` [3, 3] px says, and went where that
+    leaves matches over; None without a homography."""
+    if plane is None:
+        return None
+    u, _, v = np.linalg.svd(np.linalg.inv(camera) @ plane @ camera * np.sign(np.linalg.det(plane)))
+    pose = np.eye(4)
+    pose[:3, :3] = u @ v
+    turned = carried(camera @ pose[:3, :3] @ np.linalg.inv(camera), matches.first)
+    way = np.nanmedian(matches.second - turned, axis=0)
+    length = float(np.hypot(*way))
+    pose[:3, 3] = [*(way / length), 0.0] if length > 1e-9 else [1.0, 0.0, 0.0]
+    return pose
 
 
 def _start(a: np.ndarray, b: np.ndarray, pose: np.ndarray) -> np.ndarray:

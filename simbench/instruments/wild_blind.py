@@ -129,7 +129,7 @@ MEASURES = (
         "steps that differ from all others of the clip",
         "",
         "low",
-        "a clip that is cut everywhere has no step that differs; a dissolve is no cut",
+        "a clip that is cut everywhere has no step that differs; a slow dissolve may be one or none",
         named(*TIME, "wobbled", "bent", "breathing", "noisy", "blurred"),
         named("shuffled"),
     ),
