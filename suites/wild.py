@@ -75,7 +75,8 @@ def _run(chosen: Options) -> int:
     known = clips_in(chosen.reference, "reference") if chosen.reference else []
     shapes = [shape for shape in map(shape_of, [*paths, *known]) if shape is not None]
     reader = replace(reader, side=common_side(shapes, reader.side))
-    clips, others = [], []
+    clips: list[Judged] = []
+    others: list[Judged] = []
     for i, clip in enumerate(judged([*paths, *known], reader, depths)):
         (clips if i < len(paths) else others).append(clip)
         print(f"{i + 1}/{len(paths) + len(known)}", file=sys.stderr, flush=True)

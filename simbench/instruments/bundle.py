@@ -8,6 +8,7 @@ absorbs any homography of any frame: here a frame that was zoomed or skewed alon
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from simbench.instruments.epipolar_fit import (
     fundamental_of,
     homography,
     homography_error,
+    refined_pose,
     sampson_or_far,
 )
 from simbench.instruments.matching import Matches
@@ -40,6 +42,9 @@ LEAST = 16
 FLAT = 0.9
 """Share of the matches that a homography must explain for the pair to be flat, or a mere turn."""
 
+CLEARLY = 0.9
+"""Factor on what is left over, below which a later way to begin is taken for better."""
+
 STEP = 1e-6
 BEYOND, FAR = 0.005, 1e-4
 """Inverse depths, in baselines: down to minus the first a point counts as infinitely far, which is the
@@ -62,6 +67,10 @@ class Bundle:
         """Root of the median squared reprojection error of all points, px."""
         return sqrt_median(self.error_px**2)
 
+    def cost(self, threshold: float) -> float:
+        """Mean error, none above twice `threshold`, px: what two ways to begin are compared by."""
+        return float(np.minimum(self.error_px, 2 * threshold).mean())
+
 
 def camera_of(focal: float, shape: tuple[int, int]) -> np.ndarray:
     """Intrinsics [3, 3] px of a picture of `shape` (height, width)."""
@@ -79,22 +88,29 @@ def bundle(matches: Matches, shape: tuple[int, int], f: np.ndarray | None, thres
     matches, or no pose.
 
     Of a flat picture, or a camera that only turns, the fundamental matrix says nothing, and many cameras fit.
-    There, and where `f` leaves more than `threshold` over, all begins far away before a camera that turned.
+    There one that turned is tried first, elsewhere second; where much is left over, starts that cost a
+    hundred times as much are tried as well.
     """
     if len(matches.first) < LEAST:
         return None
     camera = camera_of(FOCAL * max(shape), shape)
     plane = homography(matches.first, matches.second, threshold)
-    flat = (homography_error(plane, matches.first, matches.second) < 2 * threshold).mean() >= FLAT
-    starts = [lambda: _pose(matches, camera, f, threshold), lambda: _turn(matches, camera, plane)]
+    off = homography_error(plane, matches.first, matches.second)
+    flat = bool((off < 2 * threshold).mean() >= FLAT)
+    ways: list[Callable[[], np.ndarray | None]] = [
+        lambda: _pose(matches, camera, f, threshold),
+        lambda: _turn(matches, camera, plane),
+    ]
+    ways = [*(reversed(ways) if flat else ways), lambda: _refined(matches, camera, f, threshold)]
     best: Bundle | None = None
-    for start in reversed(starts) if flat else starts:
-        pose = start()
-        found = None if pose is None else _adjusted(matches, camera, pose, threshold)
-        if found is not None and (best is None or found.reproj_px < best.reproj_px):
-            best = found
-        if best is not None and best.reproj_px <= threshold:
+    for i, way in enumerate(ways):
+        enough = best is not None and best.cost(threshold) < threshold / 2
+        if enough and not (flat and i == 1):
             break
+        pose = way()
+        found = None if pose is None else _adjusted(matches, camera, pose, threshold)
+        if found is not None and (best is None or found.cost(threshold) < CLEARLY * best.cost(threshold)):
+            best = found
     return best
 
 
@@ -201,6 +217,13 @@ def _pose(matches: Matches, camera: np.ndarray, f: np.ndarray | None, threshold:
         return float(np.minimum(far, 2 * threshold).mean())
 
     return min(poses, key=cost, default=None)
+
+
+def _refined(
+    matches: Matches, camera: np.ndarray, f: np.ndarray | None, threshold: float
+) -> np.ndarray | None:
+    """The best of several refined essential matrices, as a pose [4, 4]."""
+    return refined_pose(matches.first, matches.second, (camera, camera), threshold, f)
 
 
 def _turn(matches: Matches, camera: np.ndarray, plane: np.ndarray | None) -> np.ndarray | None:
