@@ -142,10 +142,10 @@ def test_parts_are_pooled_with_nothing_left_out() -> None:
 
 def test_a_cut_is_found_where_it_is(clip: np.ndarray) -> None:
     spliced = versions(clip)["spliced"]
-    home = [s.home for s in following.steps(following.grey(spliced))]
+    home = following.homes(following.grey(spliced))
     assert int(np.argmin(home)) == FRAMES // 2 - 1
     assert cuts_in(spliced, home, 1.0).value == 1.0
-    own = [s.home for s in following.steps(following.grey(clip))]
+    own = following.homes(following.grey(clip))
     assert cuts_in(clip, own, 1.0).value == 0.0
 
 
@@ -350,7 +350,7 @@ def test_a_real_cut_is_found() -> None:
     if not path.is_file():
         pytest.skip(f"no {path}: real footage is not part of the repository; set SIMBENCH_FOOTAGE")
     frames = decode(path, 232).frames[172:, ::2, ::2]
-    home = [s.home for s in following.steps(following.grey(frames))]
+    home = following.homes(following.grey(frames))
     assert cuts_in(frames, home, 1.0).value == 1.0
     assert int(np.argmin(home)) + 172 == 201
     assert cuts_in(frames[:29], home[:28], 1.0).value == 0.0

@@ -6,13 +6,12 @@ Both serve to compare a clip with itself; neither is a truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from simbench.metrics.stability import carried_back, loop_error
+from simbench.metrics.stability import loop_error
 
 LOOP_PX = 1.0
 """Distance, px, within which flow there and back, or a track there and back, comes home."""
@@ -34,16 +33,6 @@ FOLLOWED = 0.1
 """Share of the corners that must come home before anything is called motion: a few do by chance."""
 
 BINS, CELLS = 16, 3
-
-
-@dataclass(frozen=True)
-class Step:
-    """A frame and the next. `home` share of the pixels that flow there and back brings home, of those that
-    stay in the frame (None: none does), and `change` their median difference of brightness along the flow,
-    grey levels of 255 (None: no pixel came home)."""
-
-    home: float | None
-    change: float | None
 
 
 @dataclass(frozen=True)
@@ -81,19 +70,15 @@ def flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(dis.calc(first, second, None), np.float64)  # type: ignore[call-overload]
 
 
-def steps(pictures: np.ndarray) -> Iterator[Step]:
-    """Each frame of `pictures` uint8 [T, H, W] and the next one."""
+def homes(pictures: np.ndarray) -> list[float | None]:
+    """For each frame of `pictures` uint8 [T, H, W] and the next one the share of the pixels that flow there
+    and back brings home, of those that stay in the frame; None where none does."""
+    out: list[float | None] = []
     for first, second in pairwise(pictures):
-        there, back = flow(first, second), flow(second, first)
-        error = loop_error(there, back)
-        stayed = np.isfinite(error)
-        if not stayed.any():
-            yield Step(None, None)
-            continue
-        home = stayed & (np.nan_to_num(error, nan=np.inf) < LOOP_PX)
-        shown, _ = carried_back(second[..., None].astype(np.float64), there)
-        change = np.abs(shown[..., 0] - first)[home]
-        yield Step(float(home.sum() / stayed.sum()), float(np.median(change)) if len(change) else None)
+        error = loop_error(flow(first, second), flow(second, first))
+        stayed = error[np.isfinite(error)]
+        out.append(float((stayed < LOOP_PX).mean()) if len(stayed) else None)
+    return out
 
 
 def window(pictures: np.ndarray) -> Window | None:

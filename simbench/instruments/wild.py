@@ -17,6 +17,7 @@ from simbench.instruments import following
 from simbench.instruments.bundle import LEAST, Bundle, bundle, some, third_error
 from simbench.instruments.matching import Features, Matches, features, match
 from simbench.instruments.twoview import TwoView, register, two_view
+from simbench.metrics.motion import flicker
 from simbench.metrics.stability import (
     aligned_error,
     carried_back,
@@ -142,13 +143,13 @@ def read(frames: np.ndarray, reader: Reader, depths: Depths | None = None) -> Wi
         for s in _starts(len(clip), reader.span, reader.pairs)
     ]
     moves = float(np.mean([w is not None and w.moved for w in windows])) if windows else 0.0
-    steps = list(following.steps(pictures))
+    home = following.homes(pictures)
     return Wild(
         **_geometry(clip, reader),
         **_tracked(windows, len(clip), reader),
-        loop=_stepwise([s.home for s in steps], None, moves, "no flow stays in the frame", len(clip)),
-        flicker=_stepwise([s.change for s in steps], FLICKER, moves, "no pixel came home", len(clip)),
-        cuts=cuts_in(clip, [s.home for s in steps], moves),
+        loop=_stepwise(home, None, moves, "no flow stays in the frame", len(clip)),
+        flicker=_flickers(clip, moves),
+        cuts=cuts_in(clip, home, moves),
         depth=None if depths is None else _depth(clip, pictures, depths, moves),
     )
 
@@ -272,6 +273,16 @@ def _stepwise(
     parts = [Part(v, True, "" if v is not None else why) for v in values]
     found = pooled(parts, unit, few(count, 2))
     return Reading(found.value, found.gated * moves, moves, found.reason or still_reason(moves))
+
+
+def _flickers(clip: np.ndarray, moves: float) -> Reading:
+    """Flicker of a clip uint8 [T, H, W, 3], grey levels, gated by the share of it that moved."""
+    if len(clip) < 3:
+        return Reading(None, 0.0, moves, few(len(clip), 3))
+    value = 255 * flicker(clip, 255.0)
+    if not np.isfinite(value):
+        return Reading(None, 0.0, moves, "no pixel comes home by the flow")
+    return Reading(value, moves * quality(value, FLICKER), moves, still_reason(moves))
 
 
 def still_reason(moves: float) -> str:

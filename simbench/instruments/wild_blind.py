@@ -117,10 +117,10 @@ MEASURES = (
     ),
     Measure(
         "flicker",
-        "change of brightness along the flow",
+        "change from frame to frame and back along the flow",
         "levels",
         "low",
-        "a frozen or blurred video scores best here; a texture without contrast cannot flicker",
+        "a frozen or blurred video scores best here; a fade, and what pops up or vanishes, is no flicker",
         named("backwards"),
         named("postcard", "wobbled", "bent", "breathing", "blurred", "spliced"),
     ),
