@@ -34,6 +34,7 @@ QUERIES = RNG.integers(0, 8, 12)
 DEPTH = RNG.uniform(2, 5, (9, 12))
 F = RNG.normal(size=(3, 3))
 TURNS = POSES[:, :3, :3]
+FLOW = RNG.normal(size=(6, 8, 2))
 MATCH = {"f": F, "first": UV[0], "second": NOISY[1]}
 PATHS = {"made": OTHER, "true": POSES}
 PLACES = {"made": NOISY, "true": UV}
@@ -108,6 +109,13 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "rotations.matrices": {"quaternions": RNG.normal(size=(5, 4))},
     "rotations.rotation_vectors": {"rotations": TURNS},
     "rotations.rotations_of": {"vectors": RNG.normal(size=(5, 3))},
+    "stability.loop_error": {"there": FLOW, "back": -FLOW[:, ::-1]},
+    "stability.carried_back": {"picture": RNG.random((6, 8, 3)), "flow": FLOW},
+    "stability.survival": {"kept": SAID[0], "inside": SEEN[0]},
+    "stability.unevenness": {"uv": NOISY},
+    "stability.histogram_distance": {"first": DEPTH[0], "second": DEPTH[1]},
+    "stability.outliers": {"values": DEPTH[0], "sigmas": 1.0, "floor": 0.01},
+    "stability.aligned_error": LONE,
     "tracks.to_raster": {"points": UV, "width": 128, "height": 96},
     "tracks.first_queries": {"visible": SEEN},
     "tracks.strided_queries": {"visible": SEEN},
