@@ -14,7 +14,7 @@ import papers
 import pytest
 
 from reports.scaling import __main__ as command
-from reports.scaling.runs import SCHEMA
+from reports.scaling.runs import SCHEMA, checked
 
 BUDGETS = (1e12, 4e12, 1.6e13, 6.4e13)
 
@@ -246,3 +246,10 @@ def test_a_run_that_evaluated_itself_is_found(tmp_path: Path) -> None:
     assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
     values = [run["value"] for run in read(tmp_path / "out")["series"][0]["runs"]]
     assert values[-1] - values[0] > 20
+
+
+def test_the_record_on_the_page_is_one() -> None:
+    page = (SCHEMA.parent.parent.parent / "docs" / "scaling.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.S)
+    jsonschema.validate(json.loads(block), json.loads(SCHEMA.read_text()))
+    assert checked(json.loads(block), Path("run.json"))["name"] == "ours-4x"

@@ -129,6 +129,20 @@ def test_a_step_is_not_identified() -> None:
     assert "search ends" in found.why and float(found.law.b) > MOST_B / 1.1
 
 
+def test_an_interval_that_is_too_wide_is_not_identified() -> None:
+    rng = np.random.default_rng(0)
+    values = law(FIVE, 4.0, 0.1)[:, None] + rng.normal(0, 6, (5, 1)) + rng.normal(0, 8, (5, 32))
+    found = fitted(Points(tuple("abcde"), FIVE, values, np.full(32, 4.0)), draws=100)
+    assert found.b.high is not None and found.b.high > 5 * found.b.low and "a factor of 5" in found.why
+
+
+def test_the_level_is_never_below_nothing() -> None:
+    # A straight line over log C wants a small b and a level far below 0.
+    errors = 50 - 6 * np.log(EIGHT / EIGHT.mean())
+    free, fixed = fit(EIGHT, errors, np.ones(8)), fit(EIGHT, errors, np.ones(8), 0.0)
+    assert float(free.e_inf) == 0 and float(free.b) == pytest.approx(float(fixed.b))
+
+
 def test_compute_for_half_is_that_of_the_planted_law() -> None:
     found = fitted(planted(np.random.default_rng(4), np.repeat(FIVE, 3), 4.0, 4.0), draws=100)
     wanted = np.exp(np.log(FIVE).mean()) * ((50 - 4) / A) ** (-1 / B)

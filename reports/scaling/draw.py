@@ -33,8 +33,14 @@ def loss(found: Sequence[Series]) -> Drawn:
     parts = [part for part in found if part.metric == LOSS]
     if not parts:
         raise Skip("no run.json has a loss")
+    from matplotlib.ticker import NullFormatter
+
     figure = _panels(parts)
-    figure.axes[0].set_yscale("log")
+    axis = figure.axes[0]
+    axis.set_yscale("log")
+    places = [y for y, _ in ticks(*axis.get_ylim())]
+    axis.set_yticks(places, [f"{y:g}" for y in places])
+    axis.yaxis.set_minor_formatter(NullFormatter())
     return Drawn("loss", figure, COLUMNS, tuple(rows(parts)))
 
 
