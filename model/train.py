@@ -23,7 +23,8 @@ Train a model. The same command goes on where it stopped.
   python -m model.train config=conf/model/nano.json init=run/model out=tuned data.path=clips
 
 Amounts of work are in TFLOP. A run leaves in out=: model/ (averaged weights, for generator=model),
-step-*/ (states to go on from), metrics.jsonl, config.json and vae.safetensors.
+step-*/ (states to go on from), metrics.jsonl, config.json, run.json (its accounts, for
+reports.scaling) and vae.safetensors.
 Options are those of the file, by dotted name, with these defaults:
 
 """

@@ -92,8 +92,8 @@ def markdown(found: Matrix) -> str:
         "# Who must not score",
         "",
         f"*{len(found.cheats)} scripted cheats on {len(heads)} ladders, {tried} pairs; {rows} demands of"
-        f" these ladders, **{len(found.broken)} order violations**. Made by `python -m reports.ladder folder=docs"
-        " out=docs` from the files of `python -m suites.ladder`.*",
+        f" these ladders, **{len(found.broken)} order violations**. Made by"
+        " `python -m reports.ladder folder=docs out=docs` from the files of `python -m suites.ladder`.*",
         "",
         "![S of every anchor and cheat in every suite](matrix.png)",
         "",

@@ -20,6 +20,7 @@ from model.training.config import parse  # noqa: E402
 from model.training.distributed import Process  # noqa: E402
 from model.training.loop import Loop, example  # noqa: E402
 from model.training.tensors import read_shards  # noqa: E402
+from reports.scaling.runs import read  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
@@ -105,6 +106,13 @@ def test_it_learns_and_exports_what_it_averaged(tmp_path: Path) -> None:
     assert origin["steps"] == 60 and origin["clips"] == 240 and origin["tflop"] > 0 and origin["mfu"] > 0
     assert torch.equal(model.vae.mean, loop.trainer.vae.mean)
     assert str(tmp_path) not in (tmp_path / "model" / "config.json").read_text()
+    accounts = json.loads((tmp_path / "run.json").read_text())
+    assert accounts["flops"] == loop.trainer.flops and accounts["clips"] == 240 and accounts["mfu"] > 0
+    assert accounts["params"] == sum(p.numel() for p in loop.trainer.named.values())
+    checks = [line for line in lines(tmp_path) if "validation" in line]
+    assert accounts["loss"][-1] == [loop.trainer.flops, checks[-1]["validation"]["error"]]
+    trained = read(tmp_path)
+    assert trained.flops == loop.trainer.flops and trained.last_loss() == accounts["loss"][-1][1]
 
 
 def test_a_line_of_metrics_says_all_there_is_to_know(tmp_path: Path) -> None:

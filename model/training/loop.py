@@ -19,7 +19,7 @@ from model.codec.vae import VAE
 from model.config import to_dict
 from model.data import Source
 from model.diffusion.denoiser import Batch, Denoiser
-from model.training import resume, sources
+from model.training import record, resume, sources
 from model.training.config import TrainConfig, changed, without_folders
 from model.training.distributed import Process
 from model.training.evaluate import evaluate
@@ -187,12 +187,17 @@ class Loop:
         )
 
     def _checkpoint(self) -> None:
-        """The state to go on from, and the averaged model beside it."""
+        """The state to go on from, the averaged model beside it, and the accounts of the run."""
         state, parts = self.trainer.state(), self.trainer.averaged()
         if state is not None and parts is not None:
             state = resume.State({**state.facts, "wanted": self.wanted}, state.tensors)
             resume.save_state(self.out, self.trainer.step, state, self.config.keep)
-            save_model(self.out / "model", self.config.model, parts, self._origin())
+            origin = self._origin()
+            save_model(self.out / "model", self.config.model, parts, origin)
+            params = sum(parameter.numel() for parameter in self.trainer.named.values())
+            log = self.out / "metrics.jsonl"
+            accounts = record.record(self.config, origin, self.trainer.flops, params, log)
+            write_text(self.out / "run.json", record.text(accounts))
         self.process.wait()
 
     def _origin(self) -> dict[str, Any]:

@@ -1,0 +1,150 @@
+"""How scores grow with compute, from the files of runs alone; docs/scaling.md says what is computed.
+
+python -m reports.scaling runs=FOLDER[,FOLDER...] out=FOLDER [figures=true|false]
+
+  runs=      folders of training runs: each holds run.json and the scores of its model, or is a folder of
+             such folders
+  out=       scaling.json, scaling.csv, scaling.md and the figures (score, loss, profile, grid-SUITE,
+             survival-SUITE, each .pdf, .png and .csv)
+  figures=   false leaves the figures out (they need matplotlib: pip install -e '.[paper]')
+
+Exit codes: 0 written, 2 trouble, 3 written, but nothing could be fitted
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.aggregate import ReportError
+from reports.figures.output import csv_text, write_figure
+from reports.figures.source import Skip
+from reports.figures.style import Drawn, slug, style
+from reports.files import write_bytes, write_text
+from reports.options import options
+from reports.scaling.measure import LOSS, Series, series, slopes, usable
+from reports.scaling.runs import read_all
+from reports.scaling.words import COLUMNS, data, markdown, rows
+
+DONE, TROUBLE, NOTHING = 0, 2, 3
+USAGE = "python -m reports.scaling runs=FOLDER[,FOLDER...] out=FOLDER [figures=false]"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command line."""
+
+    runs: tuple[Path, ...]
+    out: Path
+    figures: bool
+
+    @property
+    def command(self) -> str:
+        """The command that writes the same again."""
+        words = [f"runs={','.join(str(run) for run in self.runs)}", f"out={self.out}"]
+        words += [] if self.figures else ["figures=false"]
+        return "python -m reports.scaling " + " ".join(shlex.quote(word) for word in words)
+
+
+def asked(arguments: Sequence[str]) -> Asked:
+    """The command line. ReportError for a wrong one."""
+    found = options(arguments, ("runs", "out"), ("figures",), USAGE)
+    drawn = found.get("figures", "true")
+    if drawn not in ("true", "false"):
+        raise ReportError(f"figures={drawn} is neither true nor false")
+    given = [Path(part.strip()) for part in found["runs"].split(",") if part.strip()]
+    return Asked(tuple(given), Path(found["out"]), drawn == "true")
+
+
+def folders(given: Sequence[Path]) -> Iterator[Path]:
+    """The runs: each folder itself, or those in it that hold a run.json where it holds none."""
+    for folder in given:
+        inside = sorted(path.parent for path in folder.glob("*/run.json"))
+        yield from [folder] if (folder / "run.json").is_file() or not inside else inside
+
+
+def write(chosen: Asked) -> tuple[list[Series], list[str]]:
+    """Everything that was asked; the curves, and what to say of it. ReportError where runs do not compare."""
+    runs, left = usable(read_all(list(folders(chosen.runs))))
+    if not runs:
+        raise ReportError("no run can be used: " + "; ".join(f"{name}: {why}" for name, why in left.items()))
+    found = series(runs)
+    if not found:
+        raise ReportError("no run has scores or a loss; score each into its folder: out=RUN/scores")
+    compared = slopes(found)
+    said = [f"{name} is left out: {why}" for name, why in left.items()]
+    not_drawn = figures(chosen, found) if chosen.figures else []
+    record = data(found, left, compared, not_drawn, chosen.command)
+    write_text(chosen.out / "scaling.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+    write_text(chosen.out / "scaling.csv", csv_text(COLUMNS, rows(found)))
+    write_text(chosen.out / "scaling.md", markdown(found, left, compared, chosen.command))
+    return found, said + not_drawn
+
+
+def lives(part: Series, name: str) -> Drawn:
+    """How long clips stay right, a curve for each run under the name of its training."""
+    from reports.figures.curves import survival
+
+    scored = [dataclasses.replace(run, name=t.name) for t, run in zip(part.runs, part.scored, strict=True)]
+    return dataclasses.replace(survival(scored, part.suite), name=f"survival-{name}")
+
+
+def figures(chosen: Asked, found: Sequence[Series]) -> list[str]:
+    """Write the figures; a line about each that cannot be drawn."""
+    from reports.scaling import draw
+    from reports.scaling.grid import grid
+
+    jobs: list[tuple[str, Callable[[], Drawn]]] = [
+        ("score", lambda: draw.scores(found)),
+        ("loss", lambda: draw.loss(found)),
+        ("profile", lambda: draw.profile(found)),
+    ]
+    for part in found:
+        if part.metric != LOSS:
+            name = slug(part.title)
+            jobs.append((f"grid-{name}", lambda p=part, n=name: grid(p, f"grid-{n}")))  # type: ignore[misc]
+            jobs.append((f"survival-{name}", lambda p=part, n=name: lives(p, n)))  # type: ignore[misc]
+    said = []
+    for name, make in jobs:
+        with style():
+            try:
+                drawn = make()
+            except Skip as reason:
+                said.append(f"{name} left out: {reason}")
+                continue
+            write_figure(chosen.out, drawn, chosen.command)
+            picture = io.BytesIO()
+            drawn.figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
+            write_bytes(chosen.out / f"{drawn.name}.png", picture.getvalue())
+    return said
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; see the head of this file."""
+    if not arguments or set(arguments) & {"--help", "-h", "help"}:
+        print((__doc__ or "").strip())
+        return DONE if arguments else TROUBLE
+    try:
+        chosen = asked(arguments)
+        found, said = write(chosen)
+    except (ReportError, OSError) as error:
+        print(f"reports.scaling: {' '.join(str(error).split())}", file=sys.stderr)
+        return TROUBLE
+    for line in said:
+        print(f"reports.scaling: {line}", file=sys.stderr)
+    print((chosen.out / "scaling.md").read_text(encoding="utf-8"), end="")
+    if all(part.fit is None for part in found):
+        reasons = "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found))
+        print(f"reports.scaling: nothing could be fitted: {reasons}", file=sys.stderr)
+        return NOTHING
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""Training runs as records: run.json beside the scores of the model (schema/training.schema.json).
+
+`python -m model.train` writes one; for any other run a few lines by hand do. Scores are folders that
+`python -m simbench` wrote: those that the record names, else scores/ (or scores-in/ and scores-out/) beside
+it, else the newest evaluation/step-*/ of a run that evaluated itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.aggregate import ReportError
+from reports.figures.source import Run, read_run
+from reports.files import read_json
+
+SCHEMA = Path(__file__).parent.parent / "schema" / "training.schema.json"
+GROUPS = ("all", "in", "out")
+"""Scenes of no stated kind, like those of training, and unlike them."""
+RISEN = 1.5
+"""A last loss above the first by this factor is a run that diverged."""
+KINDS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "object": (dict,),
+    "array": (list,),
+    "boolean": (bool,),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training run. Numbers that its record lacks are None; `loss` are pairs of FLOPs and loss.
+
+    `diverged` is empty or says how. `scores` are (group, run of simbench).
+    """
+
+    folder: Path
+    name: str
+    flops: float | None
+    params: float | None
+    tokens: float | None
+    clips: float | None
+    seconds: float | None
+    mfu: float | None
+    device: str
+    seed: int | None
+    data: str
+    loss: tuple[tuple[float, float], ...]
+    diverged: str
+    scores: tuple[tuple[str, Run], ...]
+
+    def last_loss(self) -> float | None:
+        """The loss at the end of training; None where it is not known or not finite."""
+        found = self.loss[-1][1] if self.loss else None
+        return found if found is not None and math.isfinite(found) else None
+
+
+def read_all(folders: Sequence[Path]) -> list[Trained]:
+    """Every run, in the order given. ReportError for a folder that cannot be used or a name twice."""
+    runs = [read(folder) for folder in folders]
+    for run in runs:
+        same = [str(other.folder) for other in runs if other.name == run.name]
+        if len(same) > 1:
+            raise ReportError(
+                f"{' and '.join(same)} are both called {run.name!r}; name one otherwise in run.json"
+            )
+    return runs
+
+
+def read(folder: Path) -> Trained:
+    """The run in `folder`. ReportError names the field or the file that is wrong."""
+    path = folder / "run.json"
+    if not path.is_file():
+        what = "there is no such folder" if not folder.is_dir() else "it has no run.json"
+        raise ReportError(
+            f"runs={folder}: {what}; a run's folder holds run.json with its flops (docs/scaling.md)"
+        )
+    found = checked(read_json(path), path)
+    loss = tuple((float(flops), float(value)) for flops, value in found.get("loss", ()))
+    name = found.get("name", folder.resolve().name)
+    return Trained(
+        folder=folder,
+        name=name,
+        flops=found.get("flops"),
+        params=found.get("params"),
+        tokens=found.get("tokens"),
+        clips=found.get("clips"),
+        seconds=found.get("seconds"),
+        mfu=found.get("mfu"),
+        device=found.get("device", ""),
+        seed=found.get("seed"),
+        data=found.get("data", ""),
+        loss=loss,
+        diverged=diverged(loss, bool(found.get("diverged", False))),
+        scores=tuple((group, read_run(place)) for group, place in _places(folder, found.get("scores"))),
+    )
+
+
+def diverged(loss: Sequence[tuple[float, float]], said: bool) -> str:
+    """How a run diverged, from its curve or its own word; empty where it did not."""
+    if said:
+        return "its record says so"
+    bad = next((flops for flops, value in loss if not math.isfinite(value)), None)
+    if bad is not None:
+        return f"its loss is not finite at {bad:.3g} FLOPs"
+    if len(loss) > 1 and loss[-1][1] > RISEN * loss[0][1] > 0:
+        return f"its loss rose from {loss[0][1]:.4g} to {loss[-1][1]:.4g}"
+    return ""
+
+
+def checked(found: Any, path: Path) -> Mapping[str, Any]:
+    """`found` itself where it is as the schema has it; a ReportError names the first field that is not."""
+    if not isinstance(found, dict):
+        raise ReportError(f"{path} holds no object")
+    if "flops" not in found and "generator" in found and "kind" not in found:
+        raise ReportError(f"{path} is that of a folder of scores; give the folder of the training run")
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    unknown = sorted(set(found) - set(schema["properties"]))
+    if unknown:
+        known = ", ".join(schema["properties"])
+        raise ReportError(f"{path}: {unknown[0]!r} is no field of a training run; fields are {known}")
+    for name in schema["required"]:
+        if name not in found:
+            raise ReportError(
+                f'{path}: {name!r} is missing; write "{name}": {json.dumps(_const(schema, name))}'
+            )
+    for name, value in found.items():
+        _field(path, name, value, schema["properties"][name])
+    return found
+
+
+def _const(schema: Mapping[str, Any], name: str) -> Any:
+    return schema["properties"][name].get("const")
+
+
+def _field(path: Path, name: str, value: Any, rule: Mapping[str, Any]) -> None:
+    if "const" in rule:
+        if value != rule["const"]:
+            raise ReportError(f"{path}: {name} is {value!r}, not {rule['const']!r}")
+        return
+    # JSON's true is an int to Python, and no number to anyone else.
+    if type(value) not in KINDS[rule["type"]]:
+        raise ReportError(f"{path}: {name} is {value!r}, no {rule['type']}")
+    if rule["type"] in ("number", "integer"):
+        least, above = rule.get("minimum"), rule.get("exclusiveMinimum")
+        if not math.isfinite(value) or (least is not None and value < least):
+            raise ReportError(f"{path}: {name}={value} must be {least} or more")
+        if above is not None and value <= above:
+            raise ReportError(f"{path}: {name}={value} must be above {above}")
+    if name == "loss":
+        for pair in value:
+            numbers = isinstance(pair, list) and len(pair) == 2
+            if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair):
+                raise ReportError(f"{path}: loss holds {pair!r}, not [FLOPs, loss]")
+
+
+def _places(folder: Path, given: Any) -> list[tuple[str, Path]]:
+    """Folders of scores with their group."""
+    if given is not None:
+        found = []
+        for group, names in given.items():
+            if group not in GROUPS:
+                raise ReportError(
+                    f"{folder / 'run.json'}: scores has {group!r}; groups are {', '.join(GROUPS)}"
+                )
+            for name in [names] if isinstance(names, str) else names:
+                found.append((group, folder / str(name)))
+        return found
+    beside = [("all", folder / "scores"), ("in", folder / "scores-in"), ("out", folder / "scores-out")]
+    found = [(group, place) for group, place in beside if place.is_dir()]
+    if found:
+        return found
+    own = sorted(p.parent for p in (folder / "evaluation").glob("step-*/summary.json"))
+    return [("all", own[-1])] if own else []

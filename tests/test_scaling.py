@@ -1,0 +1,255 @@
+"""Runs from folders to tables and figures, and every kind of run that cannot be used, by name."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import papers
+import pytest
+
+from reports.scaling import __main__ as command
+from reports.scaling.runs import SCHEMA, checked
+
+BUDGETS = (1e12, 4e12, 1.6e13, 6.4e13)
+
+
+def trained(folder: Path, flops: float | None, level: float | None, **more: Any) -> Path:
+    """The folder of a run of `flops` whose model scores about `level`; `scored` goes to the scores."""
+    scored = more.pop("scored", {})
+    folder.mkdir(parents=True)
+    record = {"schema": 1, "kind": "training", "loss": [[1e11, 2.0], [flops or 1.0, 0.5]], **more}
+    record |= {} if flops is None else {"flops": flops}
+    (folder / "run.json").write_text(json.dumps(record))
+    if level is not None:
+        papers.write_run(folder / scored.pop("at", "scores"), level=level, **scored)
+    return folder
+
+
+def level(flops: float, b: float = 0.25) -> float:
+    """S of a planted law, such that its graded score, 0.9 S, is 100 - 60 (C / 1e12)^-b."""
+    return (100 - 60 * (flops / 1e12) ** -b) / 0.9
+
+
+def family(folder: Path, **more: Any) -> Path:
+    """Four budgets with two seeds each."""
+    for i, flops in enumerate(BUDGETS):
+        for seed in range(2):
+            loss = 0.5 * (flops / 1e12) ** -0.1 + 0.004 * seed
+            extra = {"seed": seed, "params": 10**6, "loss": [[1e11, 2.0], [flops, loss]], **more}
+            trained(folder / f"b{i}-{seed}", flops, level(flops) + 0.8 * (seed - 0.5), **extra)
+    return folder
+
+
+def read(out: Path) -> dict[str, Any]:
+    """scaling.json."""
+    found: dict[str, Any] = json.loads((out / "scaling.json").read_text())
+    return found
+
+
+def go(out: Path, *runs: Path, figures: bool = False) -> int:
+    """The command."""
+    words = [f"runs={','.join(map(str, runs))}", f"out={out}", f"figures={str(figures).lower()}"]
+    return command.main(words)
+
+
+def test_a_planted_law_comes_out_of_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert go(tmp_path / "out", family(tmp_path / "runs")) == command.DONE
+    scores, loss = read(tmp_path / "out")["series"]
+    # The toy's observer stands at 97, of which 0.9 are graded.
+    fit = scores["fit"]
+    assert scores["metric"] == "S_graded" and not fit["e_inf_free"]
+    assert fit["e_inf"]["value"] == pytest.approx(100 - 0.9 * 97, abs=4)
+    assert fit["b"]["low"] < fit["b"]["value"] < fit["b"]["high"]
+    assert fit["flops_to_half"]["value"] == pytest.approx(1e12 * (50 / 60) ** -4, rel=0.3)
+    assert len(fit["left_out"]) == 8 and scores["scenes"] == 36
+    assert loss["fit"]["b"]["value"] == pytest.approx(0.1, rel=0.05) and loss["fit"]["e_inf"]["value"] == 0
+    printed = capsys.readouterr().out
+    assert "| toy | S_graded | 8 | 1e12 to 6.4e13 |" in printed and "fixed to the observer's error" in printed
+    with (tmp_path / "out" / "scaling.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16 and {row["seed"] for row in rows} == {"0", "1"}
+    jsonschema.validate(
+        json.loads((tmp_path / "runs" / "b0-0" / "run.json").read_text()), json.loads(SCHEMA.read_text())
+    )
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+    runs = family(tmp_path / "runs")
+    go(tmp_path / "out", runs)
+    first = (tmp_path / "out" / "scaling.json").read_bytes()
+    go(tmp_path / "out", runs)
+    assert (tmp_path / "out" / "scaling.json").read_bytes() == first
+
+
+def test_figures_and_what_cannot_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = family(tmp_path / "runs")
+    for folder in sorted(runs.iterdir()):
+        papers.write_clips(folder / "scores", 6)
+    assert go(tmp_path / "out", runs, figures=True) == command.DONE
+    for name in ("score", "loss", "grid-toy", "survival-toy"):
+        assert (tmp_path / "out" / f"{name}.pdf").stat().st_size > 1000, name
+        assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / "out" / "grid-toy.csv").open() as file:
+        cells = list(csv.DictReader(file))
+    assert [c["column"] for c in cells[:5]] == [
+        "truth",
+        "1e12 FLOPs",
+        "4e12 FLOPs",
+        "1.6e13 FLOPs",
+        "6.4e13 FLOPs",
+    ]
+    assert len({c["case"] for c in cells}) == 5 and {c["frames"] for c in cells} == {"0 2 6 8"}
+    assert "profile left out: an ability profile needs two or more suites" in capsys.readouterr().err
+
+
+def test_in_and_out_of_distribution_are_compared(tmp_path: Path) -> None:
+    for flops in BUDGETS:
+        folder = trained(tmp_path / "runs" / f"{flops:.0e}", flops, level(flops), scored={"at": "scores-in"})
+        papers.write_run(folder / "scores-out", level=level(flops, 0.1), setting="64x64x5@8 rich v2v d0.25")
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == command.DONE
+    (pair,) = read(tmp_path / "out")["slopes"]
+    assert pair["in"] > pair["out"] and pair["low"] <= pair["in"] - pair["out"] <= pair["high"]
+    assert (tmp_path / "out" / "profile.csv").read_text().count("\n") == 1 + 2 * len(BUDGETS)
+
+
+def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
+    for flops, best in zip(BUDGETS, (2e5, 4e5, 8e5, 1.6e6), strict=True):
+        for size in (1e5, 6e5, 3e6):
+            worse = 2 * np.log(size / best) ** 2
+            trained(
+                tmp_path / "runs" / f"{flops:.0e}-{size:.0e}", flops, level(flops) - worse, params=int(size)
+            )
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    scores = read(tmp_path / "out")["series"][0]
+    found = [best["params"] for best in scores["best_sizes"]]
+    assert found == pytest.approx([2e5, 4e5, 8e5, 1.6e6], rel=0.6)
+    assert sum(run["fitted"] for run in scores["runs"]) == 4
+    assert any("biased" in note for note in scores["notes"])
+
+
+def test_only_common_scenes_are_used(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops), scored={"scenes": 36 if i else 30})
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    scores = read(tmp_path / "out")["series"][0]
+    assert (scores["scenes"], scores["unused_scenes"]) == (30, 6)
+
+
+def test_flat_scores_are_not_identified_and_no_number_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, 10.0 + i % 2, loss=[])
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    fit = read(tmp_path / "out")["series"][0]["fit"]
+    assert fit["b"] is None and fit["not_identified"] and fit["flops_to_half"] is None
+    assert "| not identified |" in capsys.readouterr().out
+
+
+def test_fewer_than_three_budgets_fit_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i, flops in enumerate((1e12, 1.01e12, 2e12)):
+        trained(tmp_path / "runs" / f"r{i}", flops, 10.0 + i)
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == command.NOTHING
+    assert "nothing could be fitted: toy: 2 budgets, and a law needs 3 or more" in capsys.readouterr().err
+    assert (tmp_path / "out" / "score.pdf").exists()
+
+
+def test_runs_without_flops_and_diverged_ones_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = family(tmp_path / "runs")
+    trained(runs / "no-flops", None, 20.0)
+    trained(runs / "burst", 3e12, 0.0, loss=[[1e11, 2.0], [3e12, 9.0]])
+    trained(runs / "nan", 3e12, 0.0, loss=[[1e11, 2.0], [3e12, float("nan")]])
+    trained(runs / "said", 3e12, 0.0, diverged=True)
+    assert go(tmp_path / "out", runs) == command.DONE
+    said = capsys.readouterr().err
+    assert 'no-flops is left out: its run.json has no "flops"' in said
+    assert "burst is left out: diverged: its loss rose from 2 to 9" in said
+    assert "nan is left out: diverged: its loss is not finite at 3e+12 FLOPs" in said
+    assert "said is left out: diverged: its record says so" in said
+    assert sorted(read(tmp_path / "out")["left_out"]) == ["burst", "nan", "no-flops", "said"]
+    assert len(read(tmp_path / "out")["series"][0]["runs"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scored": {"version": 2}}, "odd and r0 do not compare: version 2 and 1"),
+        ({"scored": {"setting": "64x64x5@8 plain v2v d0.25"}}, "do not compare: setting 64x64"),
+        ({"name": "r1"}, "are both called 'r1'"),
+        ({"flops": -1.0}, "flops=-1.0 must be above 0"),
+        ({"flops": "many"}, "flops is 'many', no number"),
+        ({"flops": True}, "flops is True, no number"),
+        ({"flop": 3}, "'flop' is no field of a training run"),
+        ({"kind": "other"}, "kind is 'other', not 'training'"),
+        ({"loss": [[1.0]]}, "loss holds [1.0], not [FLOPs, loss]"),
+        ({"scores": {"near": "x"}}, "groups are all, in, out"),
+        ({"scores": {"all": "nowhere"}}, "nowhere is no folder of a run"),
+        ({"scores": {"all": ["scores", "scores"]}}, "both hold toy"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], said: str
+) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops))
+    odd = {"flops": 2e12, **change}
+    folder = trained(tmp_path / "runs" / "odd", 2e12, 10.0, **{k: v for k, v in odd.items() if k != "flops"})
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"flops": odd["flops"]}))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+
+
+def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--help"]) == command.DONE
+    assert command.main([]) == command.TROUBLE
+    assert command.main([f"runs={tmp_path}"]) == command.TROUBLE
+    assert go(tmp_path / "out", tmp_path / "none") == command.TROUBLE
+    assert "there is no such folder" in capsys.readouterr().err
+    assert command.main([f"runs={tmp_path}", "out=x", "figures=maybe"]) == command.TROUBLE
+    scores = papers.write_run(tmp_path / "scores", record={"generator": "model"})
+    assert go(tmp_path / "out", scores) == command.TROUBLE
+    assert "give the folder of the training run" in capsys.readouterr().err
+    trained(tmp_path / "lost", None, None)
+    assert go(tmp_path / "out", tmp_path / "lost") == command.TROUBLE
+    assert "no run can be used" in capsys.readouterr().err
+
+
+def test_other_scenes_and_other_oracles_do_not_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops))
+    scores = tmp_path / "runs" / "r2" / "scores" / "scores.csv"
+    whole = scores.read_text()
+    scores.write_text(re.sub(r"oracle,oracle,(s\d+),,,,S,100\.0", r"oracle,oracle,\1,,,,S,98.0", whole))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    assert "their oracles read 100.00 and 98.00" in capsys.readouterr().err
+    scores.write_text(re.sub(r",s(\d\d\d)", r",t\1", whole))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    assert "no scene in common" in capsys.readouterr().err
+
+
+def test_a_run_that_evaluated_itself_is_found(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        folder = trained(tmp_path / "runs" / f"r{i}", flops, 5.0, scored={"at": "evaluation/step-00000001"})
+        papers.write_run(folder / "evaluation" / "step-00000002", level=level(flops))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    values = [run["value"] for run in read(tmp_path / "out")["series"][0]["runs"]]
+    assert values[-1] - values[0] > 20
+
+
+def test_the_record_on_the_page_is_one() -> None:
+    page = (SCHEMA.parent.parent.parent / "docs" / "scaling.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.S)
+    jsonschema.validate(json.loads(block), json.loads(SCHEMA.read_text()))
+    assert checked(json.loads(block), Path("run.json"))["name"] == "ours-4x"
