@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from metrics_scenes import camera_path, cloud, intrinsics_of
+from mot_scenes import crowd
 
 from simbench.metrics.reprojection import project
 
@@ -37,6 +38,11 @@ MATCH = {"f": F, "first": UV[0], "second": NOISY[1]}
 PATHS = {"made": OTHER, "true": POSES}
 PLACES = {"made": NOISY, "true": UV}
 LONE = {"made": DEPTH[0], "true": DEPTH[1]}
+CLIP = RNG.integers(0, 256, (4, 17, 20, 3), np.uint8)
+SOFT = RNG.random((4, 17, 20, 3))
+CLIPS = {"made": np.clip(SOFT + 0.1, 0, 1), "true": SOFT, "data_range": 1.0}
+BLOBS = {"made": SOFT[..., 0] > 0.4, "true": SOFT[..., 0] > 0.6}
+TRACKED = crowd(0).arguments()
 
 SETS = {"a": RNG.normal(size=(40, 6)), "b": RNG.normal(1, 2, size=(36, 6))}
 
@@ -59,10 +65,25 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "epipolar.symmetric_epipolar_squared": MATCH,
     "epipolar.epipolar_distance_mean": MATCH,
     "epipolar.sqrt_median": {"squared": DEPTH[0]},
+    "masks.mask_j": BLOBS,
+    "masks.boundary_f": BLOBS,
+    "motion.change": {"frames": SOFT, "data_range": 1.0},
+    "motion.flow_magnitude": {"frames": CLIP, "data_range": 255},
+    "motion.flicker": {"frames": CLIP, "data_range": 255},
+    "objects.box_iou": {"first": DEPTH[:, :4], "second": DEPTH[:, 4:8]},
+    "objects.hota": TRACKED,
+    "objects.clear": TRACKED,
+    "objects.identity": TRACKED,
     "parallax.best_homography": {"source": UV[0], "target": UV[4]},
     "parallax.flattened": {"true": UV, "start": UV[0], "seen": SEEN},
     "parallax.capped_distance": {"made": NOISY, "true": UV, "seen": SEEN, "cap": 8.0},
     "parallax.parallax_errors": {"found": NOISY, "true": UV, "start": UV[0], "seen": SEEN, "cap": 8.0},
+    "pictures.squared_errors": CLIPS,
+    "pictures.psnr_frames": CLIPS,
+    "pictures.psnr_mean": CLIPS,
+    "pictures.psnr_pooled": CLIPS,
+    "pictures.ssim_frames": CLIPS,
+    "pictures.ssim": CLIPS,
     "reprojection.to_camera": {"points": POINTS, "poses": POSES},
     "reprojection.project": {"points": POINTS, "poses": POSES, "intrinsics": CAMERAS},
     "reprojection.reprojection_error": {
