@@ -118,6 +118,15 @@ def test_in_and_out_of_distribution_are_compared(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "profile.csv").read_text().count("\n") == 1 + 2 * len(BUDGETS)
 
 
+def test_equal_slopes_differ_by_chance_alone(tmp_path: Path) -> None:
+    for flops in BUDGETS:
+        folder = trained(tmp_path / "runs" / f"{flops:.0e}", flops, level(flops), scored={"at": "scores-in"})
+        papers.write_run(folder / "scores-out", level=level(flops))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    (pair,) = read(tmp_path / "out")["slopes"]
+    assert pair["in"] == pair["out"] and pair["low"] < -0.01 and pair["high"] > 0.01
+
+
 def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
     for flops, best in zip(BUDGETS, (2e5, 4e5, 8e5, 1.6e6), strict=True):
         for size in (1e5, 6e5, 3e6):

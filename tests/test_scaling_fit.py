@@ -37,10 +37,7 @@ def test_a_planted_power_law_is_recovered(
     points = planted(np.random.default_rng(3), np.repeat(compute, 3), e_inf, floor, b)
     found = fitted(points, draws=100)
     assert found.free is (floor is None) and found.seeds
-    # Three seeds and 32 scenes do not tell a small b with a free level from a larger one: that is said.
-    if not found.why:
-        assert float(found.law.b) == pytest.approx(b, rel=0.2)
-    assert found.why == "" or (b == 0.15 and found.free)
+    assert found.why == "" and float(found.law.b) == pytest.approx(b, rel=0.2)
 
 
 def test_intervals_hold_what_they_promise() -> None:

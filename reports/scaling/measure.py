@@ -185,7 +185,8 @@ def _fitted(
     chosen = Points(names, points.compute[kept], points.values[kept], points.floor, points.relative)
     count = len(np.unique(budgets(chosen.compute)))
     why = f"{count} budget{'s' * (count != 1)}, and a law needs {BUDGETS} or more" if count < BUDGETS else ""
-    fit = None if why else fitted(chosen, draws=draws)
+    # Draws of two groups that are compared may not be the same draws.
+    fit = None if why else fitted(chosen, seed=GROUPS.index(group), draws=draws)
     return Series(suite, group, metric, version, setting, runs, scored, points, unused, kept, sizes, fit, why)
 
 
