@@ -161,10 +161,11 @@ class Plates:
     def scorer(self, case: Case) -> Callable[[Video], Measures]:
         """Choose the points once; the result reads any number of videos."""
         ready = self.bench(self._layout(case))
+        known: reader.Known = {}
 
         def score(video: Video) -> Measures:
             """Measures of one video."""
-            return measure(ready, reader.shrunk(video.frames))
+            return measure(ready, reader.shrunk(video.frames), known)
 
         return score
 
@@ -241,12 +242,12 @@ class Plates:
         return {name: Bound(5.0) for name in ("frozen", "copy_last", "constant_velocity", "flow")}
 
 
-def measure(ready: reader.Bench, frames: np.ndarray) -> Measures:
+def measure(ready: reader.Bench, frames: np.ndarray, known: reader.Known | None = None) -> Measures:
     """`shown`: share of points and deciding frames in which they are found in their places; `path`: the same
     over the frames on the way in which they are in view; `stale`: share of frames in which a point is found
     in its old place while it should be out of sight, mean over points; `moved_on` where the clip has a lawful
-    motion; `drift` px on return, where enough is found."""
-    found = reader.read(ready, frames)
+    motion; `drift` px on return, where enough is found. `known`: what was read of the case before."""
+    found = reader.read(ready, frames, known)
     back = list(ready.back)
     way = [t for t in range(ready.context, len(frames)) if t not in ready.back]
     on_the_way = ready.visible[way]

@@ -21,11 +21,11 @@ EXTRA = 2
 
 
 def moving(moved: np.ndarray, back: Sequence[int], context: int) -> np.ndarray:
-    """bool [len(back), H, W]: the largest thing that moves (`moved` uint8 [T, H, W]) on return and where it
-    was when last given. Empty where its given frames do not say where it is on return: where it is cut off
-    by the border, not within LAWFUL diameters of its even way, or not moved by its own size."""
+    """bool [len(back), 2, H, W]: where the largest thing that moves (`moved` uint8 [T, H, W]) is on return,
+    and where it was when last given. Empty where its given frames do not say where it is on return: cut
+    off by the border, not within LAWFUL diameters of its even way, or not moved by its own size."""
     height, width = moved.shape[1:]
-    nothing = np.zeros((0, height, width), bool)
+    nothing = np.zeros((0, 2, height, width), bool)
     seen = [_thing(m, None) for m in moved[:context]]
     track = [t for t in seen if t is not None]
     if len(track) < 3 or len(track) < context:
@@ -39,7 +39,7 @@ def moving(moved: np.ndarray, back: Sequence[int], context: int) -> np.ndarray:
         found = _thing(moved[t], expected)
         if found is None or np.hypot(*(found[1] - expected)) > LAWFUL * size:
             return nothing
-        out.append(grown(found[0] | track[-1][0]))
+        out.append(np.stack([grown(found[0]), grown(track[-1][0])]))
     if np.hypot(*(law[0] * (back[0] - context + 1))) < size:
         return nothing
     return np.array(out)
@@ -72,8 +72,9 @@ def grown(mask: np.ndarray) -> np.ndarray:
 
 
 def moved_on(ready: Bench, frames: np.ndarray, offset: np.ndarray) -> float | None:
-    """1 - |video - truth| / |held - truth| over the pixels of what moves, on return: 1 for the truth, 0 for
-    the last given frame held, less for what is farther off; None where the clip has no lawful motion.
+    """1 - |video - truth| / |held - truth| on return, over the pixels where what moves is or over those where
+    it was, the less of both: 1 for the truth, 0 for the last given frame held and for what has vanished or
+    doubled, less for what is farther off; None where the clip has no lawful motion.
 
     Frames uint8 [T, H, W, 3] at the size of WORK, moved back by `offset` (x, y) px, softened, their colours
     fitted to the truth's (a rising line per channel) where nothing moves.
@@ -93,12 +94,15 @@ def moved_on(ready: Bench, frames: np.ndarray, offset: np.ndarray) -> float | No
             for t in ready.back
         ]
     )
-    made, wrong = _soft(made), 0.0
+    made = _soft(made)
     for c in range(3):
         gain, level = _line(made[:, ready.still, c].ravel(), true[:, ready.still, c].ravel())
-        wrong += float(np.abs(gain * made[ready.moving, c] + level - true[ready.moving, c]).sum())
-    least = float(np.abs(held - true)[ready.moving].sum())
-    return 1.0 - wrong / max(least, 1.0)
+        made[..., c] = gain * made[..., c] + level
+    wrong, least = np.abs(made - true), np.abs(held - true)
+    shares = [
+        float(wrong[m].sum()) / max(float(least[m].sum()), 1.0) for m in np.moveaxis(ready.moving, 1, 0)
+    ]
+    return 1.0 - max(shares)
 
 
 def _soft(frames: np.ndarray) -> np.ndarray:

@@ -101,19 +101,19 @@ class Lens:
     focal: float
     shape: tuple[int, int]
 
-    def ray(self, x: float, y: float) -> np.ndarray:
-        """The direction [3] that pixel (x, y) sees, of length 1 along the axis; world frame."""
-        ahead = np.array(TARGET) - np.array(EYE)
-        ahead /= np.linalg.norm(ahead)
-        side = np.cross(ahead, (0.0, 1.0, 0.0))
-        side /= np.linalg.norm(side)
+    def ray(self, x: float, y: float) -> Vec:
+        """The direction that pixel (x, y) sees, of length 1 along the axis; world frame."""
+        # The camera looks along -z, a little down: its right is +x.
+        fall, ahead = TARGET[1] - EYE[1], TARGET[2] - EYE[2]
+        long = math.hypot(fall, ahead)
+        fall, ahead = fall / long, ahead / long
         right, down = (x - 0.5 * self.shape[1]) / self.focal, (y - 0.5 * self.shape[0]) / self.focal
-        return np.asarray(ahead + right * side - down * np.cross(side, ahead))
+        return (right, fall + down * ahead, ahead - down * fall)
 
     def before(self, x: float, y: float, depth: float) -> Vec:
         """The place (metres) that pixel (x, y) sees `depth` metres along the axis."""
-        x, y, z = np.array(EYE) + depth * self.ray(x, y)
-        return (float(x), float(y), float(z))
+        ray = self.ray(x, y)
+        return (EYE[0] + depth * ray[0], EYE[1] + depth * ray[1], EYE[2] + depth * ray[2])
 
 
 def _heap(stage: Stage, lens: Lens, cell: float) -> list[Body]:
@@ -162,9 +162,9 @@ def load(layout: Layout, setting: Setting, folder: str, rate: float) -> Plate:
     return _made(dataclasses.replace(layout, trial="pan", side="left"), setting)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _made(layout: Layout, setting: Setting) -> Plate:
-    """A rendered plate. Two are kept: both cases of a scene show it, and cheats come back to another."""
+    """A rendered plate. Some are kept: both cases of a scene show it, and cheats come back to others."""
     from simbench.worlds.film import render_scene
 
     scene = made_scene(layout, setting)

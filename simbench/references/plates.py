@@ -15,7 +15,7 @@ from simbench.instruments.plates_course import Layout
 from simbench.instruments.plates_reader import filmed
 from simbench.instruments.plates_source import Plate, load
 
-OTHERS = 4
+OTHERS = 3
 """Other plates that are averaged."""
 
 TILES = 8
