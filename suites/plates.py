@@ -80,9 +80,9 @@ class Plates:
     def cases(self, scene: str) -> Sequence[Case]:
         """One part of one plate, panned over and covered."""
         seed = seed_of(self.name, scene)
-        return [self._case(scene, seed, layout) for layout in self.layouts(scene)]
+        return [self._case(scene, seed, layout, ready) for layout, ready in self.chosen(scene)]
 
-    def layouts(self, scene: str) -> tuple[Layout, Layout]:
+    def chosen(self, scene: str) -> Sequence[tuple[Layout, reader.Bench]]:
         """The part of a plate that a scene shows: the first of TRIES with plenty of points in both cases and,
         where it is rendered, a thing that moves on; else the one with most points. UserError where there are
         too few."""
@@ -90,12 +90,11 @@ class Plates:
         for attempt in range(TRIES):
             dice = random.Random(f"{seed}:{attempt}")
             drawn = self._footage(scene, dice) if self.folder else self._made(dice)
-            pair = (replace(drawn, trial="pan"), replace(drawn, trial="panel"))
-            ready = [self.bench(layout) for layout in pair]
-            found = min(len(r.home) for r in ready)
+            pair = [(one, self.bench(one)) for one in (replace(drawn, trial=t) for t in course.TRIALS)]
+            found = min(len(ready.home) for _, ready in pair)
             if found > most:
                 best, most = pair, found
-            if found >= reader.PLENTY and (self.folder or all(len(r.moving) for r in ready)):
+            if found >= reader.PLENTY and (self.folder or all(len(ready.moving) for _, ready in pair)):
                 return pair
         if most < reader.FEWEST:
             raise UserError(
@@ -136,7 +135,7 @@ class Plates:
         """The clip behind a case."""
         return source.load(layout, self.setting, self.folder, self.rate)
 
-    def _case(self, scene: str, seed: int, layout: Layout) -> Case:
+    def _case(self, scene: str, seed: int, layout: Layout, ready: reader.Bench) -> Case:
         s = self.setting
         case = case_name(self.name, scene, s, layout.trial, layout.clip, layout.digest)
         poses, lens = course.camera(layout, s)
@@ -153,8 +152,7 @@ class Plates:
             intrinsics=lens,
             actions=course.actions(layout, s),
         )
-        moves = len(self.bench(layout).moving) > 0
-        tags = {"trial": layout.trial, "moves": moves, "test_look": source.test_only(layout)}
+        tags = {"trial": layout.trial, "moves": len(ready.moving) > 0, "test_look": source.test_only(layout)}
         truth = Truth(source.scene_of(layout, s), {"layout": course.to_facts(layout)})
         return Case(case, scene, seed, condition, truth, tags)
 

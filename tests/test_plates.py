@@ -19,10 +19,10 @@ from simbench.instruments import plates_course as course
 from simbench.instruments import plates_reader as reader
 from simbench.instruments import plates_source as source
 from simbench.instruments.plates_movers import grown, moved_on, moving
-from simbench.references.nuisance import nuisances
+from simbench.references.nuisance import move, nuisances
 from simbench.suite import CaseScore
 from simbench.video import Video, decode, encode
-from suites.plates import Plates
+from suites.plates import Plates, measure
 
 SCENES = 2
 FOOTAGE = ROOT / "tests" / "data" / "plates"
@@ -86,6 +86,7 @@ def test_each_column_sees_its_cheat(suite: Plates, ready: list[Ready]) -> None:
         assert away["shown"] == 0.0 and away["path"] > 0.4 and "drift" not in away
         assert made(suite, one, "still_world")["moved_on"] == pytest.approx(0.0, abs=0.02)
         assert made(suite, one, "early")["stale"] > 0.8
+        assert made(suite, one, "negative")["moved_on"] < 0.0
 
 
 def test_the_observer_remembers(suite: Plates, ready: list[Ready]) -> None:
@@ -194,8 +195,42 @@ def test_settings_that_cannot_be_asked_are_refused(
     check_refused(suite, change, hint)
 
 
+def drawn(kind: str, grain: float = 0.0) -> tuple[course.Layout, source.Plate]:
+    """The panel case of a plate of 135x77 px: `weave`, alike every 4 px, or `noise`; with `grain` in time."""
+    import cv2
+
+    dice = np.random.default_rng(3)
+    y, x = np.mgrid[:77, :135]
+    ground = dice.uniform(0, 255, (4, 4, 3))[y % 4, x % 4]
+    if kind == "noise":
+        ground = 128 + 3 * (cv2.GaussianBlur(dice.uniform(0, 255, (77, 135, 3)), (0, 0), 1.2) - 128)
+    frames = np.clip(ground + dice.normal(0.0, grain, (17, 77, 135, 3)), 0, 255).astype(np.uint8)
+    layout = course.Layout(4, "panel", (77, 135), (3, 5), (71, 5), "left")
+    return layout, source.Plate(frames, np.median(frames, axis=0).astype(np.uint8))
+
+
+def test_what_looks_alike_every_few_pixels_is_not_asked(suite: Plates) -> None:
+    found = {kind: reader.bench(*drawn(kind), suite.setting, 4) for kind in ("weave", "noise")}
+    assert len(found["weave"].home) == 0 and len(found["noise"].home) >= reader.PLENTY
+
+
+def test_a_still_picture_of_grainy_footage_is_zero_to_the_last_patch(suite: Plates) -> None:
+    bench = reader.bench(*drawn("noise", grain=2.0), suite.setting, 4)
+    other = np.random.default_rng(5).integers(0, 255, (64, 64, 3))
+    for weight in np.linspace(0.3, 0.9, 13):
+        video = bench.truth.copy()
+        video[4:] = (weight * video[3] + (1 - weight) * other).astype(np.uint8)
+        found = measure(bench, video)
+        assert found["shown"] == pytest.approx(found["stale"], abs=1e-12) and abs(found["S"]) < 1e-12
+
+
+def test_places_count_from_where_the_given_frames_lie(suite: Plates, ready: list[Ready]) -> None:
+    scored = rows(ready, lambda case: Video(move(suite.oracle(case).frames, x=0.04), 8.0))
+    assert score_of(suite, scored) > 0.8 and score_of(suite, scored, "drift") < 0.5
+
+
 def moves(speed: Callable[[int], float]) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [17, 64, 64, 3] of a square of 8 px, `speed(t)` px from its start, and its mask."""
+    """uint8 [17, 64, 64, 3] of a square, `speed(t)` px from its start, and its mask."""
     dice = np.random.default_rng(1)
     ground = dice.integers(60, 120, (64, 64, 1)).repeat(3, axis=2).astype(np.uint8)
     frames, mask = np.repeat(ground[None], 17, axis=0), np.zeros((17, 64, 64), np.uint8)
@@ -309,7 +344,7 @@ def test_a_clip_that_stands_still_is_asked_and_its_change_noticed(suite: Plates,
 
 def test_caches_keep_few_plates(suite: Plates) -> None:
     for scene in suite.scenes(3, "6"):
-        suite.layouts(scene)
+        suite.chosen(scene)
     assert source._made.cache_info().currsize <= 4 and source.footage.cache_info().maxsize == 1
 
 

@@ -295,7 +295,7 @@ def late(story: Story, strength: float) -> np.ndarray:
 
 
 DAMAGES: Mapping[str, tuple[Any, ...]] = {
-    "shift": (shift, "short sides off", 0.02, 0.04, 0.06, 0.09, 0.13),
+    "shift": (shift, "short sides off", 0.01, 0.02, 0.03, 0.035, 0.05),
     "forgotten": (forgotten, "of the view", 0.1, 0.2, 0.4, 0.6, 1.0),
     "blend": (blend, "of another plate", 0.2, 0.4, 0.6, 0.8, 1.0),
     "melt": (melt, "% of the short side", 1.0, 2.0, 4.0, 8.0, 16.0),
