@@ -144,7 +144,8 @@ def spelled(match: re.Match[str], wanted: Sequence[str]) -> str:
     if key.partition(".")[0] in wanted:
         key = f"suites.{key}"
     # A comma is a sweep to Hydra, and a path may hold any sign of its grammar.
-    if key == "cheats" or (key in ("out", "store", "generator.dir") and "$" not in value):
+    path = key in ("out", "store", "generator.dir") or key.endswith(".folder")
+    if key == "cheats" or (path and "$" not in value):
         bare = value.strip("\"'")
         value = quoted(bare)
     return f"{match['sign']}{key}={value}"
