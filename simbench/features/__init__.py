@@ -1,0 +1,1 @@
+"""Feature spaces: what a set of videos is compared in, and how its pictures are brought there."""
