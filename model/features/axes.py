@@ -76,10 +76,12 @@ def fitted(found: Pairs) -> tuple[Tensor, Tensor]:
     rows = []
     for kind in np.unique(found.kinds):
         part = moved[found.kinds == kind] @ white
-        strengths, axes = np.linalg.eigh(part.T @ part)
-        top = slice(-1, -1 - EACH, -1)
-        gains = np.maximum(strengths[top], 0.0) / strengths[-1]
-        rows.append((axes[:, top] * gains).T @ white)
+        # The right singular vectors are the eigenvectors of part' part; a small set has fewer than EACH.
+        _, lengths, axes = np.linalg.svd(part, full_matrices=False)
+        gains = np.square(lengths[:EACH] / lengths[0])
+        chosen = np.zeros((EACH, part.shape[1]))
+        chosen[: len(gains)] = gains[:, None] * axes[:EACH]
+        rows.append(chosen @ white)
     wide = slice(-1, -1 - CONTENT, -1)
     rows.append(WEIGHT * (vectors[:, wide] / np.sqrt(values[wide])).T)
     weight = np.concatenate(rows) * scale
