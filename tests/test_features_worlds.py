@@ -130,7 +130,8 @@ def test_a_shorter_clip_is_smaller_all_the_way() -> None:
 def test_order_and_direction_cost_more_than_the_floor_and_more_than_untaught(
     held: np.ndarray, kind: str, least: float
 ) -> None:
-    from model.features.ranking import frechet, random_space, spoiled
+    from model.features.ranking import random_space, spoiled
+    from simbench.metrics.distances import frechet
 
     half = len(held) // 2
     bad = spoiled(held[half:], kind, 1.0, 0)

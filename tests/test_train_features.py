@@ -191,17 +191,6 @@ def test_axes_point_where_damage_goes_in_the_spread_of_real_clips() -> None:
     assert (weight[:, 59] == 0).all() and weight.shape == (DIM, 60)
 
 
-def test_frechet_is_that_of_the_formula() -> None:
-    from scipy.linalg import sqrtm
-
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(40, 3)), rng.normal(size=(50, 3)) @ np.diag([1.0, 2.0, 0.5]) + 1.0
-    ca, cb = np.cov(a.T), np.cov(b.T)
-    wanted = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * sqrtm(ca @ cb).real)
-    assert np.isclose(ranking.frechet(a, b), wanted)
-    assert abs(ranking.frechet(a, a)) < 1e-9
-
-
 def test_spaces_are_ranked(pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [f"data={pool}", f"held={pool}", "count=3", "clips=8", "draws=2", f"json={tmp_path / 'r.json'}"]
     assert main(["rank", *words]) == 0

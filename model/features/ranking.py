@@ -21,6 +21,7 @@ from model.options import build, words_of
 from simbench.errors import UserError
 from simbench.features.worlds import DIM, POOLED, WEIGHTS, Worlds, embedded, shapes
 from simbench.files import write_text
+from simbench.metrics.distances import frechet
 from simbench.progress import progress
 
 Space = Callable[[np.ndarray], np.ndarray]
@@ -113,15 +114,6 @@ def spoiled(clips: np.ndarray, kind: str, strength: float, seed: int) -> np.ndar
         other = clips[(number + 1 + int(rng.integers(len(clips) - 1))) % len(clips)]
         made.append(KINDS[kind].make(clip, other, strength, rng))
     return np.ascontiguousarray(np.stack(made))
-
-
-def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Frechet distance (squared) of the Gaussians of `a` [N, D] and `b` [M, D]. The trace of the root of the
-    product of covariances X'X and Y'Y is the sum of the singular values of X Y'."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    gap = x.mean(0) - y.mean(0)
-    x, y = ((z - z.mean(0)) / np.sqrt(len(z) - 1) for z in (x, y))
-    return float(gap @ gap + (x**2).sum() + (y**2).sum() - 2.0 * np.linalg.norm(x @ y.T, "nuc"))
 
 
 def random_space(seed: int) -> Space:
