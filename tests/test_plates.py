@@ -19,7 +19,7 @@ from simbench.instruments import plates_course as course
 from simbench.instruments import plates_reader as reader
 from simbench.instruments import plates_source as source
 from simbench.instruments.plates_movers import grown, moved_on, moving
-from simbench.references.nuisance import move, nuisances
+from simbench.references.nuisance import codec, move, nuisances
 from simbench.suite import CaseScore
 from simbench.video import Video, decode, encode
 from suites.plates import Plates, measure
@@ -105,6 +105,12 @@ def test_what_is_lost_counts_zero(suite: Plates, ready: list[Ready], status: str
 def test_a_restyle_costs_little(suite: Plates, ready: list[Ready], name: str) -> None:
     change = nuisances(2 * source.RADIUS * 64, 64, 8.0)[name]
     assert score_of(suite, rows(ready, lambda case: Video(change(suite.oracle(case).frames), 8.0))) > 0.95
+
+
+def test_a_codec_does_the_same_each_time(ready: list[Ready]) -> None:
+    frames = ready[0].truth.frames
+    first = codec(frames, 8.0, 18)
+    assert all(np.array_equal(codec(frames, 8.0, 18), first) for _ in range(12))
 
 
 @pytest.mark.parametrize(

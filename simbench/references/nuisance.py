@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from simbench.video import ONE_THREAD
+
 Nuisance = Callable[[np.ndarray], np.ndarray]
 
 
@@ -68,13 +70,17 @@ def codec(frames: np.ndarray, fps: float, crf: int) -> np.ndarray:
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
-        stream.options = {"crf": str(crf), "threads": "1"}
+        # x264's assembly gave other bytes for one clip in 1 of 10 runs; its plain C never did.
+        stream.options = {"crf": str(crf), "threads": "1", "x264-params": "asm=0"}
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")))
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")
+            # Left to the encoder, several threads convert the colours, and not alike each time either.
+            container.mux(stream.encode(picture.reformat(format="yuv420p", threads=ONE_THREAD)))
         container.mux(stream.encode(None))
     buffer.seek(0)
     with av.open(buffer, "r") as source:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)])
+        decoded = source.decode(video=0)
+        return np.stack([frame.to_ndarray(format="rgb24", threads=ONE_THREAD) for frame in decoded])
 
 
 def nuisances(diameter: float, size: int, fps: float) -> Mapping[str, Nuisance]:
