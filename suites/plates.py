@@ -38,8 +38,8 @@ FLOOR = {"S": 0.0, "shown": 0.0, "path": 0.0, "stale": 0.0}
 @dataclass(frozen=True)
 class Plates:
     """The suite. `folder` holds the user's own clips (video files, or folders of pictures at `rate` frames a
-    second), which take turns; empty: plates are rendered. `oracle_raw` maps a setting's name to the oracle's
-    raw measures, pinned by calibration."""
+    second), which take turns, and each set of clips is a setting of its own by name; empty: plates are
+    rendered. `oracle_raw` maps a setting's name to the oracle's raw measures, pinned by calibration."""
 
     setting: Setting = Setting(width=64, height=64, given="act", context=4, look="rich")
     folder: str = ""
@@ -51,6 +51,8 @@ class Plates:
     columns: ClassVar[tuple[str, ...]] = ("shown", "path", "stale", "moved_on", "drift")
 
     def __post_init__(self) -> None:
+        option = f"footage={source.label(self.folder)}" if self.folder else ""
+        object.__setattr__(self, "setting", replace(self.setting, option=option))
         s = self.setting
         if min(s.width, s.height) < 64:
             raise UserError(
@@ -70,8 +72,6 @@ class Plates:
             )
         if not self.rate > 0:
             raise UserError(f"plates.rate={self.rate:g} must be above 0; use plates.rate=24")
-        if self.folder:
-            source.names(self.folder)
 
     def scenes(self, count: int, seed: str) -> Sequence[str]:
         """Ids of the first `count` scenes of a seed space."""

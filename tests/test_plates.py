@@ -278,6 +278,17 @@ def test_moved_on_is_one_for_the_truth_and_zero_for_what_is_held() -> None:
     assert moved_on(bench, shifted, np.array([1.0, 2.0])) > max(0.8, lies_off + 0.2)
 
 
+def test_other_footage_is_another_setting(suite: Plates, tmp_path: Path) -> None:
+    clip = (FOOTAGE / "crane.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(clip)
+    made = [dataclasses.replace(suite, folder=str(place)) for place in (FOOTAGE, tmp_path)]
+    (tmp_path / "a.mp4").write_bytes(clip + b"x")
+    made.append(dataclasses.replace(suite, folder=str(tmp_path)))
+    names = [one.setting.name() for one in (suite, *made)]
+    assert len(set(names)) == 4 and all(name.startswith(f"{names[0]} footage=") for name in names[1:])
+    assert dataclasses.replace(made[-1], rate=30.0).setting.name() == names[-1]
+
+
 def test_footage_is_cut_and_shrunk_and_nothing_else(suite: Plates) -> None:
     other = dataclasses.replace(suite, folder=str(FOOTAGE))
     cases = other.cases("public-0000")

@@ -191,6 +191,17 @@ def names(folder: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def label(folder: str) -> str:
+    """8 hex digits that tell one set of clips from another: names and bytes of every file in `folder`, not
+    their contents, which may be many gigabytes."""
+    place = Path(folder).expanduser()
+    files = sorted(
+        p for name in names(folder) for p in [place / name, *(place / name).glob("*")] if p.is_file()
+    )
+    told = "\n".join(f"{p.relative_to(place).as_posix()} {p.stat().st_size}" for p in files)
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+
 @lru_cache(maxsize=1)
 def footage(folder: str, clip: str, setting: Setting, rate: float) -> Footage:
     """The first LENGTHS clips' worth of a file, shrunk until the view just has its way over it; the last is
