@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from simbench.border import Border
     from simbench.case import Case
+    from simbench.generator import Generator
     from simbench.suite import CaseScore, Damage, Measures, Proven, Suite
     from simbench.video import Video
 
@@ -237,6 +238,22 @@ def unanswered(video: Any, case: Case) -> str:
 
 def _generators(suite: Proven, guard: Border) -> dict[str, Candidate]:
     """The baselines, and what else the suite sets a bound for. What one of them raises is its answer."""
+    return {name: answering(name, guard) for name in dict.fromkeys((*GENERATORS, *suite.baselines()))}
+
+
+def answering(name: str, guard: Border) -> Candidate:
+    """The clips of the generator called `name`; what it raises is its answer."""
+    generator = generator_named(name)
+
+    def make(case: Case) -> Any:
+        """The generator's clip of a case."""
+        return guard.call(lambda: generator([case.condition], [case.world_seed])[0])
+
+    return make
+
+
+def generator_named(name: str) -> Generator:
+    """The generator of `conf/generator` at its own options. UserError for a name that is not there."""
     import yaml
 
     from simbench import assemble
@@ -244,19 +261,8 @@ def _generators(suite: Proven, guard: Border) -> dict[str, Candidate]:
     from simbench.settings import one_of
 
     known = sorted(path.stem for path in (CONF / "generator").glob("*.yaml"))
-
-    def answering(name: str) -> Candidate:
-        """The clips of one generator."""
-        path = CONF / "generator" / f"{one_of('baseline', name, known)}.yaml"
-        generator = assemble.load(yaml.safe_load(path.read_text(encoding="utf-8")))
-
-        def make(case: Case) -> Any:
-            """The generator's clip of a case."""
-            return guard.call(lambda: generator([case.condition], [case.world_seed])[0])
-
-        return make
-
-    return {name: answering(name) for name in dict.fromkeys((*GENERATORS, *suite.baselines()))}
+    path = CONF / "generator" / f"{one_of('generator', name, known)}.yaml"
+    return assemble.load(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _damaged(kind: Damage, strength: float) -> Candidate:
