@@ -4,7 +4,8 @@
     python -m suites.quality suite=footprints generator=flow space=i3d weights=i3d.safetensors protocol=tf2018
 
 generator  one or several of conf/generator; the baselines and three spoilt truths always stand beside them
-space      feature spaces of suites.distances; weights= and sha256= are of the one that needs them
+space      feature spaces of suites.distances; weights= and sha256= are of the one that needs them. states is
+           none of pictures: what the suite's own reader sees in each frame, beside what is true there
 lpips      the trunk of LPIPS, a file of torchvision
 card, out  a page with a `quality` block; a JSON file with every number
 
@@ -40,13 +41,16 @@ from suites.proof import (
 )
 
 if TYPE_CHECKING:
+    from simbench.case import Case
     from simbench.features.protocols import Preset
     from simbench.features.space import Space
     from simbench.suite import Proven
 
 BASELINES = ("copy_last", "frozen", "constant_velocity")
 LEAST = 4
-TRUTH = "truth"
+SMALLEST = 1e-9
+"""A distance of the truth to itself that is rounding."""
+TRUTH, STATES = "truth", "states"
 DIGITS = {"psnr_pooled": 1, "ssim": 3, "lpips": 3, "flicker": 4, "motion": 2}
 """Metrics of the table. PSNR has one error for all frames of a clip: the mean over frames is undefined where
 one of them is exact, and would leave such clips out."""
@@ -59,7 +63,7 @@ class Options(Asked):
     generator: str = "model,flow"
     scenes: int = 32
     seed: str = "public"
-    space: str = "worlds,random-motion"
+    space: str = "worlds,random-motion,states"
     protocol: str = "simbench"
     weights: str = ""
     sha256: str = ""
@@ -70,24 +74,27 @@ class Options(Asked):
 
 @dataclass(frozen=True)
 class Task:
-    """One scene for a worker: `names` of generators to ask, the trunk of LPIPS ("" for none)."""
+    """One scene for a worker: `names` of generators to ask, the trunk of LPIPS ("" for none), and whether
+    `states` are wanted."""
 
     suite: Proven
     scene: str
     names: tuple[str, ...]
     lpips: str
+    states: bool
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of one case: `who` made it, `frames` uint8 [T, H, W, 3], `values` of it by metric, and why it
-    is the held frame instead of an answer ("" where it is one)."""
+    """One clip of one case: `who` made it, `frames` uint8 [T, H, W, 3], `values` of it by metric, why it is
+    the held frame instead of an answer ("" where it is one), and its `states` [D] (empty: not asked for)."""
 
     who: str
     scene: str
     frames: np.ndarray
     values: Mapping[str, float]
     why: str
+    states: np.ndarray
 
 
 def shuffled(frames: np.ndarray, given: int, seed: int) -> np.ndarray:
@@ -137,8 +144,22 @@ def scene_clips(task: Task) -> list[Clip]:
                 made[name] = (spoil(truth, given, case.world_seed), "")
             for name, (frames, why) in made.items():
                 values = _values(name, frames[given:], truth[given:], task.lpips)
-                found.append(Clip(name, task.scene, frames, values, why))
+                seen = _states(task.suite, case, frames, given) if task.states else np.zeros(0)
+                found.append(Clip(name, task.scene, frames, values, why, seen))
     return found
+
+
+def _states(suite: Any, case: Case, frames: np.ndarray, given: int) -> np.ndarray:
+    """What the suite's `trace` reads in the frames after the given ones, float64 [D]: each series with 0
+    where it has no value, and whether it has one."""
+    from simbench.video import Video
+
+    series = list(suite.trace(case, Video(frames, suite.setting.fps)).values())
+    told = [[value for value in line[given:]] for line in series]
+    return np.array(
+        [0.0 if v is None else v for line in told for v in line]
+        + [float(v is not None) for line in told for v in line]
+    )
 
 
 def _values(name: str, made: np.ndarray, true: np.ndarray, lpips: str) -> dict[str, float]:
@@ -163,6 +184,14 @@ def distances(truth: np.ndarray, made: np.ndarray, first: np.ndarray, ddof: int)
     }
 
 
+def scaled_states(clips: Mapping[str, Sequence[Clip]]) -> dict[str, np.ndarray]:
+    """The states of every maker's clips, [N, D], each number over its spread in the truth: px and shares then
+    weigh alike."""
+    spread = np.stack([clip.states for clip in clips[TRUTH]]).std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    return {name: np.stack([clip.states for clip in part]) / scale for name, part in clips.items()}
+
+
 def rows_of(
     clips: Sequence[Clip], suite: Proven, spaces: Sequence[Space], preset: Preset
 ) -> list[dict[str, Any]]:
@@ -172,7 +201,11 @@ def rows_of(
 
     names = list(dict.fromkeys(clip.who for clip in clips))
     sets = {name: [clip for clip in clips if clip.who == name] for name in names}
+    labels = [space.name for space in spaces]
     read = {name: features((preset.taken(c.frames) for c in part), spaces) for name, part in sets.items()}
+    if len(clips[0].states):
+        labels.append(STATES)
+        read = {name: [*read[name], states] for name, states in scaled_states(sets).items()}
     scenes_in = list(dict.fromkeys(clip.scene for clip in clips))
     # Kinds of scenes take turns: every other one would be a half of other kinds.
     drawn = np.random.default_rng(0).permutation(len(scenes_in)) < len(scenes_in) // 2
@@ -186,8 +219,8 @@ def rows_of(
                 scenes.setdefault(metric, {}).setdefault(clip.scene, []).append(value)
         found = {m: asdict(t_interval([mean(v) for v in by.values()])) for m, by in scenes.items()}
         reasons = [clip.why for clip in part if clip.why]
-        sides = zip(spaces, read[TRUTH], read[name], strict=True)
-        far = {space.name: distances(a, b, first, preset.ddof) for space, a, b in sides}
+        sides = zip(labels, read[TRUTH], read[name], strict=True)
+        far = {label: distances(a, b, first, preset.ddof) for label, a, b in sides}
         row = {"suite": suite.name, "version": suite.version, "setting": suite.setting.name(), "clips": name}
         counts: dict[str, Any] = {"scenes": len(scenes_in)}
         counts |= {
@@ -224,8 +257,10 @@ def markdown(rows: Sequence[Mapping[str, Any]], missing: Mapping[str, str], lpip
 def _line(row: Mapping[str, Any], floor: Mapping[str, Mapping[str, float]]) -> str:
     cells = [row["clips"], f"{row['answered']}/{row['count']}"]
     for name, far in row["distances"].items():
-        times = far["frechet"] / floor[name]["frechet"]
-        cells += [f"{far['frechet']:.3g}", f"{times:.2f}", f"{1000 * far['kernel']:.3g}"]
+        base = floor[name]["frechet"]
+        # Where the truth is alike in all clips, as the steps of footprints are, nothing is so many times it.
+        times = f"{far['frechet'] / base:.2f}" if base > SMALLEST else "–"
+        cells += [f"{far['frechet']:.3g}", times, f"{1000 * far['kernel']:.3g}"]
     for name, digits in DIGITS.items():
         found = row["metrics"].get(name)
         if found is None:
@@ -247,7 +282,8 @@ def measured(suite: Proven, chosen: Options, spaces: Sequence[Space], preset: Pr
     asked = [name for name in chosen.generator.split(",") if name]
     names = tuple(dict.fromkeys((*asked, *BASELINES)))
     scenes = suite.scenes(chosen.scenes, chosen.seed)
-    tasks = [Task(suite, scene, names, chosen.lpips) for scene in scenes]
+    states = STATES in chosen.space.split(",")
+    tasks = [Task(suite, scene, names, chosen.lpips, states) for scene in scenes]
     by_scene: dict[str, list[Clip]] = {}
     with (
         open_engine("local", chosen.workers, preload([suite])) as engine,
@@ -278,12 +314,15 @@ def _run(chosen: Options) -> None:
         generator_named(name)
     preset = preset_named(chosen.protocol)
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
-    spaces, missing = opened([name for name in dict.fromkeys(chosen.space.split(",")) if name], given)
-    if not spaces:
+    wanted = [name for name in dict.fromkeys(chosen.space.split(",")) if name]
+    spaces, missing = opened([name for name in wanted if name != STATES], given)
+    if not spaces and STATES not in wanted:
         raise UserError("; ".join(f"space={n}: {why}" for n, why in missing.items()) or "space= names none")
     names = [name for name in dict.fromkeys(chosen.suite.split(",")) if name]
     suites = [build_suite(dataclasses.replace(chosen, suite=name)) for name in names]
     for suite in suites:
+        if STATES in wanted and not hasattr(suite, "trace"):
+            raise UserError(f"suite={suite.name} traces no states; leave states out of space=")
         if suite.setting.frames < preset.span:
             raise UserError(
                 f"suite={suite.name} has clips of {suite.setting.frames} frames, protocol={preset.name} takes"

@@ -13,7 +13,7 @@ from conftest import build
 from suites import quality
 
 pytestmark = pytest.mark.torch
-SHORT = ["suite=permanence", "scenes=4", "workers=1", "space=random-motion"]
+SHORT = ["suite=permanence", "scenes=4", "workers=1", "space=random-motion,states"]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,13 @@ def test_columns_see_what_they_are_for(found: tuple[str, dict[str, dict[str, Any
     assert metric(rows["truth, noise"], "psnr_pooled") == pytest.approx(20 * np.log10(255 / 8), abs=0.4)
     # Blind: a picture out of order looks as right to SSIM as one that stands still, or better.
     assert metric(rows["truth, shuffled"], "ssim") > metric(rows["frozen"], "ssim")
+
+
+def test_states_see_what_happens_and_not_how_it_looks(found: tuple[str, dict[str, dict[str, Any]]]) -> None:
+    times = {name: row["distances"]["states"]["frechet"] for name, row in found[1].items()}
+    times = {name: value / times["truth"] for name, value in times.items()}
+    assert max(times["truth, noise"], times["truth, blurred"]) < 2
+    assert min(times["truth, shuffled"], times["frozen"], times["copy_last"]) > 5
 
 
 def test_the_page_holds_every_row_and_every_scene(found: tuple[str, dict[str, dict[str, Any]]]) -> None:
@@ -98,6 +105,7 @@ def test_what_is_spoilt_begins_after_the_given_frames() -> None:
         ("suite=nothing", "suite=nothing is not one of"),
         ("generator=nothing", "generator=nothing is not one of"),
         ("space=vision", "space=vision is unknown"),
+        ("space=states,vision", "space=vision is unknown"),
         ("space=i3d", "space=i3d: weights missing"),
         ("space=,", "space= names none"),
         ("frames=13", "clips of 13 frames, protocol=simbench takes 16; add frames=17"),
