@@ -94,6 +94,7 @@ def test_figures_and_what_cannot_be_drawn(tmp_path: Path, capsys: pytest.Capture
     assert go(tmp_path / "out", runs, figures=True) == command.DONE
     for name in ("score", "loss", "grid-toy", "survival-toy"):
         assert (tmp_path / "out" / f"{name}.pdf").stat().st_size > 1000, name
+        assert b"simbench reports.paper" not in (tmp_path / "out" / f"{name}.pdf").read_bytes(), name
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     with (tmp_path / "out" / "grid-toy.csv").open() as file:
         cells = list(csv.DictReader(file))

@@ -202,6 +202,11 @@ def test_spaces_are_ranked(pool: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "needs 128 held clips, there are 8" in capsys.readouterr().err
     assert main(["rank", f"data={pool}"]) == 2
     assert "needs data=" in capsys.readouterr().err
+    assert main(["rank", *words[:2], "count=3", "draws=1"]) == 2
+    assert "2 draws" in capsys.readouterr().err
+    shipped = ROOT / "simbench" / "features" / "worlds.safetensors"
+    assert main(["rank", *words, f"weights={shipped},{shipped}"]) == 2
+    assert "is taken; rename the folder" in capsys.readouterr().err
 
 
 def test_ranked_damages_spare_what_they_should(pool: Path) -> None:

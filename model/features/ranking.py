@@ -206,12 +206,17 @@ def command(arguments: Sequence[str]) -> str:
     asked = build(Order, words_of(arguments), {})
     if not asked.data or not asked.held:
         raise UserError("rank needs data= (pools that pixels are fitted to) and held= (pools of other seeds)")
-    if asked.count < 2 or asked.draws < 1:
-        raise UserError(f"count={asked.count} draws={asked.draws}: at least 2 clips to a side and 1 draw")
+    if asked.count < 2 or asked.draws < 2:
+        raise UserError(f"count={asked.count} draws={asked.draws}: at least 2 clips to a side and 2 draws")
     held = _spread_over(asked.held, asked.clips)
     if len(held) < 2 * asked.count:
         raise UserError(f"count={asked.count} needs {2 * asked.count} held clips, there are {len(held)}")
-    spaces: dict[str, Space] = {_named(path): Worlds(path).features for path in asked.weights.split(",")}
+    spaces: dict[str, Space] = {}
+    for path in asked.weights.split(","):
+        name = _named(path)
+        if name in {*spaces, "random", "pixels"}:
+            raise UserError(f"weights={asked.weights}: the name {name} is taken; rename the folder of {path}")
+        spaces[name] = Worlds(path).features
     spaces["random"] = random_space(asked.seed)
     spaces["pixels"] = pixel_space(_spread_over(asked.data, FITTED))
     table = ranked(spaces, held, asked.count, asked.draws, asked.seed)

@@ -31,7 +31,7 @@ def pdf_bytes(drawn: Drawn, command: str) -> bytes:
             "Title": drawn.name,
             "Subject": command,
             "Keywords": f"simbench; made by: {command}",
-            "Creator": "simbench reports.paper",
+            "Creator": "simbench reports",
             "CreationDate": None,
         },
     )
