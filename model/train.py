@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or any(a in ("-h", "--help", "help") for a in arguments):
         print(USAGE + _options())
         return 0 if arguments else 2
-    with _signals() as stopped:
+    with signals() as stopped:
         try:
             from model.training.config import parse
 
@@ -58,7 +58,7 @@ def _options() -> str:
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
+def signals() -> Iterator[Callable[[], bool]]:
     """Whether SIGINT or SIGTERM has come: the step ends and a checkpoint is written; a second one kills."""
     came: list[int] = []
 

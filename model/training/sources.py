@@ -79,14 +79,20 @@ def rendered(config: DataConfig, wanted: int) -> Source:
     """A pool in the user's cache that holds at least `wanted` clips, rendered now as far as it must be."""
     from model.clips.pool import Pool, write_pool
     from model.clips.worlds import named
-    from simbench.store import default_store
 
-    mix = named(config.mix)
-    name = hashlib.sha256(json.dumps(to_dict(mix), sort_keys=True).encode()).hexdigest()[:12]
-    folder = default_store() / "pools" / f"{config.mix}-{name}"
+    mix, folder = named(config.mix), pool_folder(config)
     if not (folder / "index.json").exists() or len(Pool(folder)) < wanted:
         write_pool(folder, mix, wanted, 0, config.workers)
     return Pool(folder)
+
+
+def pool_folder(config: DataConfig) -> Path:
+    """Where the pool of `config.mix` lies in the user's cache."""
+    from model.clips.worlds import named
+    from simbench.store import default_store
+
+    name = hashlib.sha256(json.dumps(to_dict(named(config.mix)), sort_keys=True).encode()).hexdigest()[:12]
+    return default_store() / "pools" / f"{config.mix}-{name}"
 
 
 def cached(folder: Path, source: Source, vae: VAE, file: Path, fill: bool) -> Latents:
