@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import scale  # noqa: E402
+from model import scale, train  # noqa: E402
 from model.scaling import climb, plan  # noqa: E402
 from model.scaling.options import read  # noqa: E402
 from model.scaling.sizes import exponent  # noqa: E402
@@ -23,29 +25,39 @@ from tests.train_toys import Squares  # noqa: E402
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
-    "budgets": "1,2,4", "unit": 0.0002, "seeds": 0, "batch": 2, "compile": "false", "precision": "fp32",
+    "budgets": "1,2,4", "unit": 0.0005, "seeds": 0, "batch": 4, "compile": "false", "precision": "fp32",
     "model.vae.channels": 6, "model.dit.channels": 6, "model.dit.rank": 2,
 }  # fmt: skip
 
 
-@pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="module")
+def pool() -> Iterator[str]:
     """A name for clips of a square that moves; where none is named, those that pico is trained on."""
-    monkeypatch.setattr(sources, "given", lambda config: Squares() if config.data.path else None)
-    monkeypatch.setattr(loop, "peak", lambda device, dtype: 1e9)
-    return "squares"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "given", lambda config: Squares() if config.data.path else None)
+        patch.setattr(loop, "peak", lambda device, dtype: 1e9)
+        patch.setattr(climb, "READINGS", 2)
+        yield "squares"
 
 
-def words(out: Path, pool: str, **changes: object) -> list[str]:
-    """A command line of three budgets with a trunk between two of them, of a second or two."""
-    every = {"out": out, "data.path": pool, "data.held": 4, "threads": 1, "device": "cpu", **TINY}
+@pytest.fixture(scope="module")
+def straight(pool: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ladder of one size at two budgets that never stopped. Nobody writes there."""
+    out = tmp_path_factory.mktemp("straight")
+    assert scale.main(shared(out, pool)) == 0
+    return out
+
+
+def words(place: Path, pool: str, **changes: object) -> list[str]:
+    """A command line of three budgets, of a second or two; None leaves a word out."""
+    every = {"out": place, "data.path": pool, "data.held": 4, "threads": 1, "device": "cpu", **TINY}
     every |= {key.replace("__", "."): value for key, value in changes.items()}
     return [f"{key}={value}" for key, value in every.items() if value is not None]
 
 
 def shared(out: Path, pool: str, **changes: object) -> list[str]:
     """A command line of one size at two budgets."""
-    return words(out, pool, **{"sizes": "32x1", "budgets": "1,2", **changes})
+    return words(out, pool, **{"sizes": "32x1", "budgets": "1,2", "unit": 0.0001, **changes})
 
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -77,6 +89,7 @@ def test_the_plan_adds_up(pool: str, tmp_path: Path) -> None:
         assert exponent(budgets, values) == pytest.approx(0.5, abs=0.06)
     for run in runs:
         assert run.budget == pytest.approx(run.multiple, rel=plan.WITHIN)
+        assert abs(run.budget - run.multiple) <= 0.501 * run.step, "the nearest whole step"
         assert run.size.dit.width % run.size.dit.heads == 0
         assert run.size.dit.width // run.size.dit.heads == 32
     assert sum(plan.work(chain) for chain in made.chains) == pytest.approx(2 * sum(budgets))
@@ -86,7 +99,7 @@ def test_the_plan_adds_up(pool: str, tmp_path: Path) -> None:
 def test_a_size_counts_as_the_model_that_is_trained(size: str, pool: str, tmp_path: Path) -> None:
     from model.diffusion.denoiser import Denoiser
 
-    made = plan.made(read(words(tmp_path, pool, sizes=size)))
+    made = plan.made(read(words(tmp_path, pool, sizes=size, unit=0.002)))
     found = made.runs[0].size
     model = climb.Climb(made, tmp_path, None, 1, 1, bool).options(made.chains[0], made.runs[0]).model
     assert found.params == sum(p.numel() for p in Denoiser(model).parameters())
@@ -107,20 +120,20 @@ def test_a_trunk_is_counted_once_and_parts_hold_every_run_once(pool: str, tmp_pa
     loads = [sum(plan.work(pick.chain) for pick in part) for part in parts]
     assert max(loads) < 1.1 * min(loads)
     one = plan.picked(made, "4x-32x2-*,1x-32x1-s1")
-    assert [run.name for run in one[0].runs] == ["4x-32x2-s0"] and len(one) == 2
+    assert [run.name for run in one[0].runs] == ["4x-32x2-s0"] and len(one) == 4
 
 
 def test_a_ladder_is_trained_and_read_by_the_reports(
     pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "ladder"
-    assert scale.main(words(out, pool, unit=0.0004)) == 0
+    assert scale.main(words(out, pool)) == 0
     said = capsys.readouterr().out
-    made = plan.made(read(words(out, pool, unit=0.0004)))
+    made = plan.made(read(words(out, pool)))
     for run in made.runs:
         found = record(out / run.name)
         assert found["flops"] == round(run.budget * 1e12)
-        assert found["flops"] == pytest.approx(run.multiple * 0.0004e12, rel=0.02)
+        assert found["flops"] == pytest.approx(run.multiple * 0.0005e12, rel=0.02)
         assert (found["params"], found["tokens"]) == (run.size.params, run.tokens)
         assert found["steps"] == run.steps and f"{run.size.params}" in said
     lines = said[said.index("done;") :].splitlines()[1:]
@@ -146,9 +159,10 @@ def _understood(line: str, tmp_path: Path) -> None:
     assert line.startswith("python -m simbench ") and main([*asked, *more]) == 0
 
 
-def test_runs_of_one_size_share_a_trunk_and_equal_runs_by_themselves(pool: str, tmp_path: Path) -> None:
-    out, alone = tmp_path / "ladder", tmp_path / "alone"
-    assert scale.main(shared(out, pool)) == 0
+def test_runs_of_one_size_share_a_trunk_and_equal_runs_by_themselves(
+    pool: str, straight: Path, tmp_path: Path
+) -> None:
+    out, alone = straight, tmp_path / "alone"
     assert (out / "trunks" / "32x1-s0" / "run.json").is_file()
     assert not list(out.glob("trunks/run.json")), "reports.scaling must not take a trunk for a run"
     big, small = "2x-32x1-s0", "1x-32x1-s0"
@@ -162,8 +176,6 @@ def test_runs_of_one_size_share_a_trunk_and_equal_runs_by_themselves(pool: str, 
         config["out"] = str(alone / run.name)
         path = tmp_path / f"{run.name}.json"
         path.write_text(json.dumps(config))
-        from model import train
-
         assert train.main([f"config={path}"]) == 0
         one, two = tensors(out / run.name), tensors(alone / run.name)
         for name in one:
@@ -174,12 +186,11 @@ def test_runs_of_one_size_share_a_trunk_and_equal_runs_by_themselves(pool: str, 
     assert record(out / small)["loss"][-1] != record(out / big)["loss"][-1]
 
 
-def test_a_ladder_in_parts_equals_one_that_never_stopped(pool: str, tmp_path: Path) -> None:
-    straight, parts = tmp_path / "straight", tmp_path / "parts"
-    assert scale.main(shared(straight, pool)) == 0
+def test_a_ladder_in_parts_equals_one_that_never_stopped(pool: str, straight: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
     calls = 0
     while not (parts / "2x-32x1-s0" / "run.json").exists() or calls < 3:
-        assert scale.main(shared(parts, pool, part=0.00012)) == 0
+        assert scale.main(shared(parts, pool, part=0.00006)) == 0
         calls += 1
         assert calls < 12
     assert scale.main(shared(parts, pool)) == 0
@@ -188,9 +199,10 @@ def test_a_ladder_in_parts_equals_one_that_never_stopped(pool: str, tmp_path: Pa
         assert same(straight / name, parts / name), name
 
 
-def test_a_killed_ladder_goes_on(pool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    straight, killed = tmp_path / "straight", tmp_path / "killed"
-    assert scale.main(shared(straight, pool)) == 0
+def test_a_killed_ladder_goes_on(
+    pool: str, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "killed"
 
     class Killed(BaseException):
         """As if the process were gone: nothing of the trainer may run afterwards."""
@@ -216,10 +228,9 @@ def test_a_killed_ladder_goes_on(pool: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_second_call_trains_nothing_and_asked_for_alone_a_run_keeps_its_trunk(
-    pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pool: str, straight: Path, tmp_path: Path
 ) -> None:
-    both, late = tmp_path / "both", tmp_path / "late"
-    assert scale.main(shared(both, pool)) == 0
+    both, late = straight, tmp_path / "late"
     before = {path: path.stat().st_mtime_ns for path in both.rglob("*") if path.is_file()}
     assert scale.main(shared(both, pool)) == 0
     assert before == {path: path.stat().st_mtime_ns for path in both.rglob("*") if path.is_file()}
@@ -236,12 +247,10 @@ def test_minutes_end_a_call(pool: str, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_trunk_that_went_on_without_a_run_is_said(
-    pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pool: str, straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     out = tmp_path / "a"
-    assert scale.main(shared(out, pool)) == 0
+    shutil.copytree(straight, out)
     shutil.rmtree(out / "1x-32x1-s0")
     assert scale.main(shared(out, pool)) == 2
     assert re.search(r"trunk \S+32x1-s0 is past \S+ TFLOP.*remove that folder", capsys.readouterr().err)
@@ -250,7 +259,7 @@ def test_a_trunk_that_went_on_without_a_run_is_said(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"budgets": "1,0.005"}, r"budgets=0.005 with unit=0.0002: 1e-06 TFLOP are 0.\d+ steps of"),
+        ({"budgets": "1,0.005"}, r"budgets=0.005 with unit=0.0005: 2.5e-06 TFLOP are 0.\d+ steps of"),
         ({"budgets": "1,x"}, "budgets=1,x: 'x' is not a number above 0"),
         ({"budgets": "1,-2"}, "'-2' is not a number above 0"),
         ({"budgets": "1,1"}, "1 is given twice"),
@@ -302,9 +311,22 @@ def test_a_folder_keeps_its_plan(
     assert message in said and said.count("\n") == 1
 
 
+def test_the_commands_of_the_page_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    lines = re.findall(r"^python -m model\.scale ([^#\n]*)", text, re.M)
+    assert len(lines) >= 4
+    for line in lines:
+        options = read(shlex.split(line))
+        assert options.plan or options.out
+        plan.picked(plan.made(options), options.only)
+
+
 def test_a_plan_alone_writes_nothing(pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scale.main(words(tmp_path / "a", pool, plan="true")) == 0
     said = capsys.readouterr().out
     assert not (tmp_path / "a").exists()
     assert re.search(r"parameters as C\^0\.\d+ and tokens as C\^0\.\d+", said)
     assert "3 runs, 1 seeds" in said and scale.main(["help"]) == 0
+    assert scale.main(shared(tmp_path / "a", pool, plan="true", sizes="32x1,32x2", unit=0.0005)) == 0
+    assert "parameters as" not in capsys.readouterr().out, "no growth where each size stands at each budget"

@@ -277,7 +277,9 @@ def table(plan: Plan, seconds: Mapping[str, float]) -> str:
         "tokens": exponent(budgets, [run.tokens for run in ends]),
     }
     grows = " and ".join(f"{name} as C^{value:.2f}" for name, value in shown.items() if value is not None)
-    lines += [f"{grows} (asked for: 0.5)"] if grows else []
+    # Where each size stands at each budget there is no growth to speak of.
+    one_each = len({run.multiple for run in ends}) == len({(run.multiple, run.size.name) for run in ends})
+    lines += [f"{grows} (asked for: 0.5)"] if grows and one_each else []
     lines.append(
         f"{len(plan.runs)} runs, {seeds} seeds, {work_left * seeds:.5g} TFLOP, {clock(total * seeds)} of"
         f" steps ({plan.config.precision}, batch {plan.config.batch}, {plan.clips} clips)"
