@@ -118,7 +118,7 @@ def test_arrays_are_known_by_their_values() -> None:
         (Level, r"generator=Level cannot be built: TypeError: .*'level'; build it yourself"),
         ("text", "is not callable"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_not_known_is_refused(thing: Any, answer: str) -> None:
     with pytest.raises(UserError, match=answer) as caught:
