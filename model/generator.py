@@ -125,8 +125,8 @@ class ModelGenerator:
         }
 
     def _wish(self, condition: Condition, seed: int) -> Wish | Invalid:
-        from model.clips.worlds import ACTIONS
-        from model.sampling.wishes import Wish, camera_rows, one_hot, problem
+        from model.actions import encode
+        from model.sampling.wishes import Wish, camera_rows, problem
 
         try:
             wish = Wish(
@@ -137,7 +137,7 @@ class ModelGenerator:
                 frames=condition.frames,
                 fps=condition.fps,
                 seed=seed,
-                actions=None if condition.actions is None else one_hot(condition.actions, ACTIONS),
+                actions=None if condition.actions is None else encode(condition.actions),
                 camera=None if condition.poses is None else camera_rows(condition.poses),
             )
         except UserError as error:

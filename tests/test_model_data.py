@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.actions import CHANNELS, channel
 from model.clips.pool import Pool, write_pool
 from model.clips.variety import LEAN, Variety, vary_layout, vary_scene
-from model.clips.worlds import ACTIONS, FIRST_SEED, Mix, draw, draw_scene, named, world_seed
+from model.clips.worlds import FIRST_SEED, Mix, draw, draw_scene, named, world_seed
 from model.data import Sample, batches, chance, order, pick_caption, pixels
 from simbench.errors import UserError
 from simbench.instruments.teller import LANE
@@ -173,10 +174,10 @@ def test_mask_and_camera_and_actions() -> None:
     assert still.mask is not None and still.mask.max() >= 1 and still.actions is None
     assert still.camera is not None and np.allclose(still.camera, np.eye(4)[:3])
     walk = draw(dataclasses.replace(SMALL, families=("voxels",), frames=13, fps=6.0), 0, 0)
-    assert walk.actions is not None and walk.actions.shape == (13, len(ACTIONS))
+    assert walk.actions is not None and walk.actions.shape == (13, len(CHANNELS))
     assert (walk.actions.sum(axis=1) == 1).all()
     assert walk.camera is not None and np.array_equal(walk.camera[0], np.eye(4)[:3].astype(np.float32))
-    ahead = walk.actions[:, ACTIONS.index("forward")] > 0
+    ahead = walk.actions[:, channel("forward")] > 0
     # The first command of a walk is a step forward, along z of the first camera, so points come nearer.
     assert ahead[0] and walk.camera[1, 2, 3] < -0.1
 

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from model.actions import channel
 from model.clips.augment import (
     Augment,
     ColourMap,
@@ -19,7 +20,7 @@ from model.clips.augment import (
     swapped,
     true_words,
 )
-from model.clips.worlds import ACTIONS, draw, named
+from model.clips.worlds import draw, named
 from model.data import Sample
 from simbench.worlds import palette
 from simbench.worlds.scene import Caption
@@ -101,7 +102,7 @@ def test_mirror_of_a_mirror_is_the_clip(walk: Sample) -> None:
 def test_mirror_turns_the_other_way(walk: Sample) -> None:
     other = mirrored(walk)
     assert walk.actions is not None and other.actions is not None and walk.camera is not None
-    left, right = ACTIONS.index("turn-left"), ACTIONS.index("turn-right")
+    left, right = channel("turn-left"), channel("turn-right")
     assert np.array_equal(walk.actions[:, left], other.actions[:, right])
     assert walk.actions[:, left].any() or walk.actions[:, right].any()
     assert np.array_equal(other.video[:, :, 0], walk.video[:, :, -1])

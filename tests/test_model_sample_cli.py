@@ -19,6 +19,7 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from model import sample
+from model.actions import CHANNELS
 from simbench.video import Video, decode, encode
 
 pytestmark = pytest.mark.torch
@@ -29,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models, a picture and a clip of 7 frames of 32 x 32."""
     folder = tmp_path_factory.mktemp("cli")
     tiny_model.write(folder / "plain")
-    tiny_model.write(folder / "told", actions=8, camera=True)
+    tiny_model.write(folder / "told", actions=len(CHANNELS), camera=True)
     tiny_model.write(folder / "words", text=True)
     frames = contracts.condition_with(7).given_frames
     Image.fromarray(frames[0]).save(folder / "first.png")
@@ -94,7 +95,7 @@ def test_takes_actions_and_cameras(run: Callable[..., tuple[int, str, str]], pla
     poses[:, 0, 3] = np.arange(5)
     request = {"poses_world_to_camera": poses.tolist(), "actions": ["turn-left"] * 5}
     (place / "request.json").write_text(json.dumps(request))
-    (place / "rows.json").write_text(json.dumps(np.eye(8)[[3] * 5].tolist()))
+    (place / "rows.json").write_text(json.dumps(np.eye(len(CHANNELS))[[3] * 5].tolist()))
     (place / "names.json").write_text(json.dumps(["turn-right"] * 5))
     base = ("dir=told", "steps=2", "image=first.png", "frames=5")
     made = {}
@@ -160,7 +161,7 @@ WRONG = [
     (("out=a.mp4", "dir=told", "image=first.png", "actions=empty.json"), "must hold a list"),
     (("out=a.mp4", "dir=told", "image=first.png", "actions=odd.json"), "a row of numbers, for each frame"),
     (("out=a.mp4", "dir=told", "image=first.png", "actions=jump.json"), "action 'jump' is unknown"),
-    (("out=a.mp4", "dir=told", "image=first.png", "actions=turn.json"), "this model takes 17x8"),
+    (("out=a.mp4", "dir=told", "image=first.png", "actions=turn.json"), "this model takes 17x61"),
     (("out=a.mp4", "dir=told", "image=first.png", "camera=turn.json"), "invertible 4x4 matrix"),
     (("out=a.mp4", "dir=told", "image=first.png", "camera=flat.json"), "invertible 4x4 matrix"),
     (("out=a.mp4", "+", "image=first.png", "actions=turn.json"), "this model knows none"),

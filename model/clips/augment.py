@@ -15,7 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from model.clips.worlds import ACTIONS
+from model.actions import CHANNELS
+from model.actions import mirrored as mirrored_actions
 from model.data import Sample
 from simbench.worlds import palette
 from simbench.worlds.scene import Caption
@@ -134,8 +135,8 @@ def mirrored(sample: Sample) -> Sample:
     """The sample with left and right exchanged: pixels, mask, camera, actions and words."""
     camera = None if sample.camera is None else mirrored_camera(sample.camera)
     actions = sample.actions
-    if actions is not None and actions.shape[-1] == len(ACTIONS):
-        actions = actions[:, [ACTIONS.index(swapped(name)) for name in ACTIONS]]
+    if actions is not None and actions.shape[-1] == len(CHANNELS):
+        actions = mirrored_actions(actions)
     words = sample.caption
     return dataclasses.replace(
         sample,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model.clips import shards
-from model.clips.worlds import ACTIONS, Mix, Rendered, actions, mask, rendered, world_seed
+from model.clips.worlds import Mix, Rendered, commands, mask, rendered, world_seed
 from model.config import to_dict
 from simbench.errors import UserError
 from simbench.files import replacing, write_text
@@ -123,11 +123,10 @@ def _clip(folder: Path, part: Part, index: int) -> None:
         encode_preview(video, folder / files["file"], crf=10)
     _json(folder / files["camera"], cameras(made, mix))
     _npz(folder / files["mask"], mask=mask(made.scene, made.frames.ids))
-    told = actions(made.scene, mix.frames, mix.fps)
+    told = commands(made.scene, mix.frames, mix.fps)
     if told is not None:
         files["actions"] = f"actions/{name}.json"
-        commands = [ACTIONS[int(a)] for a in told.argmax(axis=1)]
-        _json(folder / files["actions"], {"fps": mix.fps, "known": ACTIONS, "actions": commands})
+        _json(folder / files["actions"], {"fps": mix.fps, "actions": told})
     if part.depth == "png":
         files["depth"] = f"depth/{name}"
         _depth_images(folder / files["depth"], made.frames.depth)

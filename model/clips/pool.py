@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.actions import CHANNELS
 from model.clips import shards
-from model.clips.worlds import ACTIONS, Mix, draw
+from model.clips.worlds import Mix, draw
 from model.config import from_dict, to_dict
 from model.data import Sample
 from simbench.errors import UserError
@@ -78,7 +79,7 @@ def _write(shard: Shard) -> int:
     shards.save(shard.path("mask.npy"), np.stack([s.mask for s in made if s.mask is not None]))
     shards.save(shard.path("camera.npy"), np.stack([s.camera for s in made if s.camera is not None]))
     if any(s.actions is not None for s in made):
-        none = np.zeros((shard.mix.frames, len(ACTIONS)), np.float32)
+        none = np.zeros((shard.mix.frames, len(CHANNELS)), np.float32)
         acts = [none if s.actions is None else s.actions for s in made]
         shards.save(shard.path("actions.npy"), np.stack(acts))
     lines = []

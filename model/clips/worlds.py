@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from model.actions import encode
 from model.clips.variety import Variety, vary_layout, vary_scene
 from model.data import Sample
 from simbench.errors import UserError
@@ -23,8 +24,6 @@ FIRST_SEED = 1 << 40
 """Suites draw worlds below 2^31; training starts here, so that the two cannot meet."""
 STREAM = 1 << 32
 """Worlds to one seed of a data set."""
-ACTIONS = ("forward", "back", "turn-left", "turn-right", "look-up", "look-down", "mine", "place")
-"""Channels of `Sample.actions`."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,9 @@ class OccluderMix:
 class Mix:
     """What a data set is drawn from. `samples` x `samples` rays give a pixel its colour.
 
-    A share `steady` of the clips has `difficulty`, the rest any from 0 to `hardest`. `turn` is the
-    widest turn of look-away in degrees, the narrowest half of it; 0 leaves the family its own.
+    A family that is named twice is drawn twice as often. A share `steady` of the clips has `difficulty`, the
+    rest any from 0 to `hardest`. `turn` is the widest turn of look-away in degrees, the narrowest half of
+    it; 0 leaves the family its own.
     """
 
     families: tuple[str, ...] = ("occluder",)
@@ -63,10 +63,13 @@ class Mix:
 
 
 def named(name: str) -> Mix:
-    """The mixes that recipes use: `nano` (occluder, 32 px, plain), `tiny` (all families, 64 px, rich), and of
-    the two small ones `words` (objects in the open, told as a test tells them) and `yaw` (a camera turns)."""
+    """The mixes that recipes use: `nano` (occluder, 32 px, plain), `acts` (the same and processes, pushes and
+    bites), `tiny` (all families, 64 px, rich), and of the two small ones `words` (objects in the open, told
+    as a test tells them) and `yaw` (a camera turns)."""
     if name == "nano":
         return Mix()
+    if name == "acts":
+        return Mix(("occluder", "occluder", "process", "push", "bite"))
     if name == "tiny":
         from simbench.worlds import families
 
@@ -77,7 +80,7 @@ def named(name: str) -> Mix:
         return Mix(frames=5, steady=1.0, occluder=told, variety=Variety(board=0.0, shapes=0.0))
     if name == "yaw":
         return Mix(("look-away",), frames=9, samples=2, steady=1.0, turn=24.0)
-    raise UserError(f"mix={name} is unknown; use nano, tiny, words or yaw")
+    raise UserError(f"mix={name} is unknown; use nano, acts, tiny, words or yaw")
 
 
 def check_mix(mix: Mix) -> None:
@@ -130,10 +133,19 @@ def draw_scene(mix: Mix, seed: int, index: int) -> Scene:
     duration = max(mix.frames - 1, 1) / mix.fps
     if family == "occluder":
         return _occluder(mix, world, rng, duration, difficulty)
-    options: dict[str, Any] = {"split": "train"} if "split" in families.options(family) else {}
+    known = {
+        "split": "train",
+        "aspect": mix.width / mix.height,
+        "step": 1.0 / mix.fps,
+        "steps": mix.frames - 1,
+    }
+    takes = families.options(family)
+    options: dict[str, Any] = {name: value for name, value in known.items() if name in takes}
     if family == "look-away" and mix.turn:
         options["angle"] = mix.turn * rng.uniform(0.5, 1.0) * rng.choice((-1.0, 1.0))
-    return families.build(family, world, duration, mix.look, difficulty, **options)
+    shared: dict[str, Any] = {"duration": duration, "look": mix.look, "difficulty": difficulty, **options}
+    scene = families.build(family, world, **shared)
+    return families.commanded(scene, family, mix.frames, mix.fps, world, **shared)
 
 
 def _occluder(mix: Mix, world: int, rng: random.Random, duration: float, difficulty: float) -> Scene:
@@ -212,13 +224,16 @@ def camera(compiled: CompiledClip) -> np.ndarray:
 
 
 def actions(scene: Scene, frames: int, fps: float) -> np.ndarray | None:
-    """The command in force at every frame, float32 [T, A] with a 1 at its place in ACTIONS, or None."""
+    """The command in force at every frame, float32 [T, A], A the channels of model.actions, or None."""
+    told = commands(scene, frames, fps)
+    return None if told is None else encode(told)
+
+
+def commands(scene: Scene, frames: int, fps: float) -> list[str] | None:
+    """The command in force at every frame in words, or None where a world obeys none."""
     told = scene.tags.get("actions")
     if not told:
         return None
     starts = np.array([start for start, _ in told])
     current = np.searchsorted(starts, np.arange(frames) / fps + 1e-6, side="right") - 1
-    out = np.zeros((frames, len(ACTIONS)), np.float32)
-    for t, slot in enumerate(current):
-        out[t, ACTIONS.index(told[max(int(slot), 0)][1])] = 1.0
-    return out
+    return [str(told[max(int(slot), 0)][1]) for slot in current]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from model.sampling.wishes import camera_rows, one_hot
+from model.actions import encode
+from model.sampling.wishes import camera_rows
 from simbench.errors import UserError
 
 
@@ -26,12 +27,10 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_actions(path: Path) -> np.ndarray:
-    """float32 [T, A] of a JSON file: a name from model.worlds.ACTIONS, or A numbers, for each frame."""
-    from model.clips.worlds import ACTIONS
-
+    """float32 [T, A] of a JSON file: a command (model.actions), or A numbers, for each frame."""
     rows = _rows(path, "actions", "actions")
     if all(isinstance(row, str) for row in rows):
-        return one_hot(rows, ACTIONS)
+        return encode(rows)
     says = f"actions={path} must hold a name, or a row of numbers, for each frame"
     found = _array(rows, says)
     if found.ndim != 2:

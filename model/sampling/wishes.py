@@ -9,13 +9,10 @@ clips of the occluder world: 224, 187 and 139 against 134).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from simbench.errors import UserError
 
 if TYPE_CHECKING:
     from model.checkpoint import Loaded
@@ -24,7 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Wish:
     """One video to make: `given` uint8 [k, H, W, 3] sRGB, k from 0 to `frames`, are its first frames;
-    `actions` float32 [T, A] and `camera` float32 [T, 12] (model.commands) where the model takes them."""
+    `actions` float32 [T, A] (model.actions) and `camera` float32 [T, 12] (camera_rows) where the model takes
+    them."""
 
     given: np.ndarray
     prompt: str
@@ -68,14 +66,6 @@ def problem(loaded: Loaded, wish: Wish) -> str | None:
 def context_frames(given: int, temporal: int) -> int:
     """How many of the first `given` frames fill whole latents: 0, or the largest 1 + temporal k."""
     return 0 if given == 0 else 1 + (given - 1) // temporal * temporal
-
-
-def one_hot(actions: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """float32 [T, len(names)] with a 1 for the action of each frame. UserError names an unknown one."""
-    for action in actions:
-        if action not in names:
-            raise UserError(f"action {action!r} is unknown; choose from {', '.join(names)}")
-    return np.array([[float(action == name) for name in names] for action in actions], dtype=np.float32)
 
 
 def camera_rows(poses: np.ndarray) -> np.ndarray:

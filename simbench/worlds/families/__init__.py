@@ -82,3 +82,17 @@ def build(
 
         scene = dataclasses.replace(scene, caption=caption(scene))
     return scene
+
+
+def commanded(scene: Scene, name: str, frames: int, fps: float, seed: int, **chosen: Any) -> Scene:
+    """`scene`, that `build(name, seed, **chosen)` made, with its commands at `frames` moments in its tags.
+
+    Families whose commands follow from their layout have `drawn` and `actions`; a scene of another one, or
+    that has its commands already, comes back as it is.
+    """
+    module = importlib.import_module(builder(name).__module__)
+    if "actions" in scene.tags or not hasattr(module, "drawn"):
+        return scene
+    told = module.actions(module.drawn(seed, **chosen), frames, fps)
+    tags = {**scene.tags, "actions": [[round(t / fps, 9), action] for t, action in enumerate(told)]}
+    return dataclasses.replace(scene, tags=tags)

@@ -42,6 +42,7 @@ __all__ = [
     "centre_of",
     "colours",
     "depth",
+    "drawn",
     "from_facts",
     "height_of",
     "holes",
@@ -188,9 +189,16 @@ def prompt(layout: Layout, telling: bool = False) -> str:
     return " ".join(words)
 
 
+def drawn(
+    seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
+) -> Layout:
+    """The layout that `build` shows; options are those of `sample` (touch, way, solid, ...)."""
+    chosen: dict[str, object] = {"split": "train", "step": duration / 16, "touch": seed % 4 != 3, **options}
+    return sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen)  # type: ignore[arg-type]
+
+
 def build(
     seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
 ) -> Scene:
-    """One scene; options are those of `sample` (touch, way, aspect, solid, given, step, split)."""
-    chosen: dict[str, object] = {"split": "train", "step": duration / 16, "touch": seed % 4 != 3, **options}
-    return stage(sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen))  # type: ignore[arg-type]
+    """One scene; options are those of `drawn`."""
+    return stage(drawn(seed, duration, look, difficulty, **options))

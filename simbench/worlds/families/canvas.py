@@ -62,6 +62,7 @@ __all__ = [
     "action",
     "actions",
     "build",
+    "drawn",
     "from_facts",
     "old_paints",
     "paints",
@@ -239,14 +240,21 @@ def _a(word: str) -> str:
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
-def build(
+def drawn(
     seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
-) -> Scene:
-    """One canvas; options are those of `sample` (trial, branch, aspect, parts, split)."""
+) -> Layout:
+    """The layout that `build` shows; options are those of `sample` (trial, branch, aspect, parts, split)."""
     chosen: dict[str, object] = {
         "split": "train",
         "trial": TRIALS[math.floor(seed) % 2],
         "branch": math.floor(seed / 2) % 2,
         **options,
     }
-    return stage(sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen))  # type: ignore[arg-type]
+    return sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen)  # type: ignore[arg-type]
+
+
+def build(
+    seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
+) -> Scene:
+    """One canvas; options are those of `drawn`."""
+    return stage(drawn(seed, duration, look, difficulty, **options))

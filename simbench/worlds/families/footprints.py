@@ -269,9 +269,16 @@ def from_facts(facts: Mapping[str, Any]) -> Layout:
     return Layout(**plain)
 
 
+def drawn(
+    seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
+) -> Layout:
+    """The layout that `build` shows; options are those of `sample` (covered, aspect, split)."""
+    chosen: dict[str, object] = {"split": "train", "covered": math.floor(seed) % 2 == 1, **options}
+    return sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen)  # type: ignore[arg-type]
+
+
 def build(
     seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
 ) -> Scene:
-    """One scene of footprints; options are those of `sample` (covered, aspect, split)."""
-    chosen: dict[str, object] = {"split": "train", "covered": math.floor(seed) % 2 == 1, **options}
-    return stage(sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen))  # type: ignore[arg-type]
+    """One scene of footprints; options are those of `drawn`."""
+    return stage(drawn(seed, duration, look, difficulty, **options))

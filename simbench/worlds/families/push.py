@@ -48,6 +48,7 @@ __all__ = [
     "build",
     "carried",
     "cover",
+    "drawn",
     "fractions",
     "from_facts",
     "knots",
@@ -215,14 +216,21 @@ def _a(word: str) -> str:
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
-def build(
+def drawn(
     seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
-) -> Scene:
-    """One push scene; options are those of `sample` (trial, covered, aspect, steps, wait, split)."""
+) -> Layout:
+    """The layout that `build` shows; options are those of `sample` (trial, covered, steps, ...)."""
     chosen: dict[str, object] = {
         "split": "train",
         "trial": TRIALS[math.floor(seed) % 2],
         "covered": math.floor(seed) % 4 > 1,
         **options,
     }
-    return stage(sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen))  # type: ignore[arg-type]
+    return sample(seed, duration=duration, look=look, difficulty=difficulty, **chosen)  # type: ignore[arg-type]
+
+
+def build(
+    seed: int, duration: float = 2.0, look: str = "rich", difficulty: float = 0.25, **options: object
+) -> Scene:
+    """One push scene; options are those of `drawn`."""
+    return stage(drawn(seed, duration, look, difficulty, **options))
