@@ -184,6 +184,10 @@ def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs, *more) == exits.OK and path.stat().st_mtime_ns == before
     assert go(tmp_path, runs, "scaling.space=worlds", "cases=16") == exits.OK
     assert "5 frames, 16 are compared" in json.loads(path.read_text())["not_measured"]["worlds"]
+    toy_runs.trained(runs / "mute", 3e12, 9, silent=range(16))
+    assert go(tmp_path, runs, *more) == exits.INCOMPLETE
+    said = json.loads((runs / "mute/scores/toy/quality.json").read_text())
+    assert said["rows"] == [] and said["not_measured"]["worlds"] == "no case of toy was answered"
 
 
 def scattered(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
