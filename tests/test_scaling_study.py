@@ -154,8 +154,9 @@ def test_wrong_words(words: list[str], answer: str, runs: Path, tmp_path: Path, 
 
 
 def test_scores_of_an_earlier_call_are_not_mixed_in(runs: Path, tmp_path: Path, capsys: Capture) -> None:
-    papers.write_run(runs / "r0" / "scores")
+    papers.write_run(runs / "r2" / "scores")
     assert go(tmp_path, runs) == exits.TROUBLE
+    assert toy_runs.asked(runs / "r0") == 0
     assert "holds scores of toy from a call of its own" in capsys.readouterr().err
 
 
