@@ -76,11 +76,15 @@ class Scaling:
 
     def _scored(self, place: Place, suites: Sequence[Suite], call: Call, engine: Engine) -> int:
         """Score one run on all suites, a folder each; the exit code of the gravest."""
+        from simbench.keys import generator_identity, sha
         from simbench.run import run
         from suites.scaling_clips import Sets, write_quality
 
         request = _request(place, call)
         generator = request.load()
+        # The same weights in another folder: the store has their videos, and is told whose they are.
+        key, who = sha(dict(request.options)), {"identity": dict(generator_identity(generator))}
+        request.store.learn(key, {**request.store.known(key), **who})
         folder = self._scores(place)
         part = request.shard.count > 1
         if part:

@@ -127,7 +127,10 @@ def test_parts_fill_the_store_for_the_whole(runs: Path, tmp_path: Path, capsys: 
         assert go(tmp_path, runs, f"shard={part}/2") == exits.OK
     assert not (tmp_path / "out" / "scaling.json").exists() and not (runs / "r0" / "scores").exists()
     assert toy_runs.asked(runs / "r2") == 20
-    assert go(tmp_path, runs) == exits.OK and toy_runs.asked(runs / "r2") == 20
+    capsys.readouterr()
+    moved = runs.rename(tmp_path / "moved")
+    assert go(tmp_path, moved) == exits.OK and toy_runs.asked(moved / "r2") == 20
+    assert capsys.readouterr().err.count("20 of 20 videos stored") == 3
 
 
 def test_a_plan_asks_nothing(runs: Path, tmp_path: Path, capsys: Capture) -> None:
