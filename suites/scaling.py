@@ -65,6 +65,8 @@ class Scaling:
         _announce(places, suites, call)
         if call.planned:
             return exits.OK
+        for place in places:
+            _refuse_older(self._scores(place), suites)
         with call.engine(suites) as engine:
             codes = [self._scored(place, suites, call, engine) for place in places if not place.why]
         if call.request.shard.count > 1:
@@ -74,18 +76,21 @@ class Scaling:
 
     def _scored(self, place: Place, suites: Sequence[Suite], call: Call, engine: Engine) -> int:
         """Score one run on all suites, a folder each; the exit code of the gravest."""
+        from simbench.keys import generator_identity, sha
         from simbench.run import run
         from suites.scaling_clips import Sets, write_quality
 
         request = _request(place, call)
         generator = request.load()
-        folder = place.folder / ("scores" if self.group == "all" else f"scores-{self.group}")
+        # The same weights in another folder: the store has their videos, and is told whose they are.
+        key, who = sha(dict(request.options)), {"identity": dict(generator_identity(generator))}
+        request.store.learn(key, {**request.store.known(key), **who})
+        folder = self._scores(place)
         part = request.shard.count > 1
         if part:
             folder = request.out / f"shard-{request.shard.index}" / place.name
         codes = []
         for suite in suites:
-            _refuse_older(folder, suite)
             mine = dataclasses.replace(
                 request, suites=(suite,), out=folder / suite.name, load=lambda: generator
             )
@@ -95,6 +100,9 @@ class Scaling:
             if self.space and not part:
                 write_quality(Sets(suite, self.space, self.weights, self.sha256), mine, generator, engine)
         return exits.worst(codes)
+
+    def _scores(self, place: Place) -> Path:
+        return place.folder / ("scores" if self.group == "all" else f"scores-{self.group}")
 
     def _drawn(self, out: Path) -> int:
         from simbench.assemble import build
@@ -174,14 +182,16 @@ def _request(place: Place, call: Call) -> Request:
     )
 
 
-def _refuse_older(folder: Path, suite: Suite) -> None:
-    """UserError where a call of its own left scores of `suite` that the report would find beside ours."""
+def _refuse_older(folder: Path, suites: Sequence[Suite]) -> None:
+    """UserError where a call of its own left scores of a suite that the report would find beside ours."""
     path = folder / "summary.json"
-    if path.is_file() and any(row.get("suite") == suite.name for row in _record(path).get("rows", ())):
-        raise UserError(
-            f"{folder} holds scores of {suite.name} from a call of its own; move them away, or leave"
-            f" {suite.name} out of scaling.suites="
-        )
+    held = {row.get("suite") for row in _record(path).get("rows", ())} if path.is_file() else set()
+    for suite in suites:
+        if suite.name in held:
+            raise UserError(
+                f"{folder} holds scores of {suite.name} from a call of its own; move them away (the store"
+                f" still has them), or leave {suite.name} out of scaling.suites="
+            )
 
 
 def _say(text: str) -> None:

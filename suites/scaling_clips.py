@@ -93,6 +93,8 @@ def write_quality(sets: Sets, request: Request, generator: Generator, engine: En
     if spaces and _key(path) == key:
         return
     rows = _rows(request, suite, who, spaces, preset, engine) if spaces else []
+    if rows and rows[0]["answered"] == 0:
+        rows, missing = [], dict.fromkeys(wanted, f"no case of {suite.name} was answered")
     record = {"schema": 1, "key": key, **asked, "rows": rows, "not_measured": dict(missing)}
     write_text(path, json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n")
 

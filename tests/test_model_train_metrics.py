@@ -88,6 +88,41 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
     assert "TFLOP" in stream.getvalue() and "step 3" in stream.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("name", "tflops"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H100 PCIe", 756),
+        ("NVIDIA H100 NVL", 835),
+        ("NVIDIA H200", 989),
+        ("NVIDIA H200 NVL", 835),
+        ("NVIDIA GH200 480GB", 989),
+        ("NVIDIA B200", 2250),
+        ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA A100-PCIE-40GB", 312),
+        ("NVIDIA A10G", 70),
+        ("NVIDIA A10", 125),
+        ("NVIDIA L40S", 362),
+        ("NVIDIA L40", 181),
+        ("NVIDIA L4", 121),
+        ("NVIDIA GeForce RTX 4090", 165),
+        ("NVIDIA GeForce RTX 3090", 71),
+        ("NVIDIA GeForce RTX 4090 D", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb", None),
+        ("NVIDIA H20", None),
+        ("AMD Instinct MI300X", None),
+    ],
+)
+def test_the_peak_of_a_gpu_goes_by_its_name(
+    name: str, tflops: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert metrics.sheet(name) == (None if tflops is None else tflops * 1e12)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
+    if tflops is not None:
+        assert metrics.peak(torch.device("cuda"), torch.bfloat16) == tflops * 1e12
+
+
 def test_peak_and_memory_are_measured() -> None:
     assert metrics.peak(torch.device("cpu"), torch.float32) > 1e8
     assert 0.01 < metrics.memory(torch.device("cpu")) < 1000

@@ -127,7 +127,10 @@ def test_parts_fill_the_store_for_the_whole(runs: Path, tmp_path: Path, capsys: 
         assert go(tmp_path, runs, f"shard={part}/2") == exits.OK
     assert not (tmp_path / "out" / "scaling.json").exists() and not (runs / "r0" / "scores").exists()
     assert toy_runs.asked(runs / "r2") == 20
-    assert go(tmp_path, runs) == exits.OK and toy_runs.asked(runs / "r2") == 20
+    capsys.readouterr()
+    moved = runs.rename(tmp_path / "moved")
+    assert go(tmp_path, moved) == exits.OK and toy_runs.asked(moved / "r2") == 20
+    assert capsys.readouterr().err.count("20 of 20 videos stored") == 3
 
 
 def test_a_plan_asks_nothing(runs: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -154,8 +157,9 @@ def test_wrong_words(words: list[str], answer: str, runs: Path, tmp_path: Path, 
 
 
 def test_scores_of_an_earlier_call_are_not_mixed_in(runs: Path, tmp_path: Path, capsys: Capture) -> None:
-    papers.write_run(runs / "r0" / "scores")
+    papers.write_run(runs / "r2" / "scores")
     assert go(tmp_path, runs) == exits.TROUBLE
+    assert toy_runs.asked(runs / "r0") == 0
     assert "holds scores of toy from a call of its own" in capsys.readouterr().err
 
 
@@ -184,6 +188,10 @@ def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs, *more) == exits.OK and path.stat().st_mtime_ns == before
     assert go(tmp_path, runs, "scaling.space=worlds", "cases=16") == exits.OK
     assert "5 frames, 16 are compared" in json.loads(path.read_text())["not_measured"]["worlds"]
+    toy_runs.trained(runs / "mute", 3e12, 9, silent=range(16))
+    assert go(tmp_path, runs, *more) == exits.INCOMPLETE
+    said = json.loads((runs / "mute/scores/toy/quality.json").read_text())
+    assert said["rows"] == [] and said["not_measured"]["worlds"] == "no case of toy was answered"
 
 
 def scattered(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

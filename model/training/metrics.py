@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 import time
@@ -21,10 +22,14 @@ from simbench.progress import EVERY, duration
 
 BINS = 8
 PEAKS = {
-    "B200": 2250e12, "H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12,
-    "A10": 125e12, "RTX 4090": 165e12, "RTX 3090": 71e12,
+    "B200": 2250e12, "H200 NVL": 835e12, "H200": 989e12, "GH200": 989e12, "H100 PCIe": 756e12,
+    "H100 NVL": 835e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L40": 181e12, "L4": 121e12,
+    "A10G": 70e12, "A10": 125e12, "RTX 4090": 165e12, "RTX 3090": 71e12,
 }  # fmt: skip
-"""Dense bf16 FLOP/s of GPUs from NVIDIA's data sheets (SXM where there are several), without sparsity."""
+"""Dense bf16 FLOP/s of GPUs from NVIDIA's data sheets, without sparsity, by words of the names that torch has
+for them; H100 and H200 alone are the SXM boards. The first that fits counts."""
+OTHER_BOARDS = re.compile(r"Laptop|Max-Q|MIG| D\b")
+"""Parts and slower boards of the same name."""
 
 
 class Tally:
@@ -104,13 +109,19 @@ def _numbers(entry: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, f
             yield f"{where}{name}", float(value)
 
 
+def sheet(name: str) -> float | None:
+    """Dense bf16 FLOP/s of the GPU that torch calls `name`; None where PEAKS does not know it."""
+    if OTHER_BOARDS.search(name):
+        return None
+    return next((value for known, value in PEAKS.items() if re.search(rf"\b{known}\b", name)), None)
+
+
 def peak(device: torch.device, dtype: torch.dtype) -> float:
     """FLOP/s that MFU is a share of: the data sheet's for a GPU in PEAKS in bf16, else a measured matmul."""
     if device.type == "cuda" and dtype == torch.bfloat16:
-        name = torch.cuda.get_device_name(device)
-        for known, value in PEAKS.items():
-            if known in name:
-                return value
+        known = sheet(torch.cuda.get_device_name(device))
+        if known is not None:
+            return known
     size = 8192 if device.type == "cuda" else 1024
     a = torch.ones(size, size, dtype=dtype, device=device)
     best = float("inf")

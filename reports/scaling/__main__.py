@@ -4,8 +4,8 @@ python -m reports.scaling runs=FOLDER[,FOLDER...] out=FOLDER [figures=true|false
 
   runs=      folders of training runs: each holds run.json and the scores of its model, or is a folder of
              such folders
-  out=       scaling.json, scaling.csv, scaling.md and the figures (score, loss, profile, grid-SUITE,
-             survival-SUITE, each .pdf, .png and .csv)
+  out=       scaling.json, scaling.csv, scaling.md and the figures (panels, score, loss, profile,
+             grid-SUITE, survival-SUITE, each .pdf, .png and .csv)
   figures=   false leaves the figures out (they need matplotlib: pip install -e '.[paper]')
 
 Exit codes: 0 written, 2 trouble, 3 written, but nothing could be fitted
@@ -99,8 +99,10 @@ def figures(chosen: Asked, found: Sequence[Series]) -> list[str]:
     """Write the figures; a line about each that cannot be drawn."""
     from reports.scaling import draw
     from reports.scaling.grid import grid
+    from reports.scaling.panels import panels
 
     jobs: list[tuple[str, Callable[[], Drawn]]] = [
+        ("panels", lambda: panels(found)),
         ("score", lambda: draw.scores(found)),
         ("loss", lambda: draw.loss(found)),
         ("profile", lambda: draw.profile(found)),
