@@ -34,11 +34,20 @@ def listed(text: str) -> list[str]:
 
 
 def suites_of(chosen: Carded) -> list[Proven]:
-    """Each suite of `suite=` at the setting asked for. UserError names what is unknown, or that none is."""
+    """Each suite of `suite=` at the setting asked for, with the options of its own. UserError names what is
+    unknown, or that none is named."""
     names = listed(chosen.suite)
     if not names:
         raise UserError(f"suite={chosen.suite} names none; use suite=permanence")
-    return [build_suite(dataclasses.replace(chosen, suite=name)) for name in names]
+    own: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    for key, value in chosen.own:
+        whose = key.partition(".")[0]
+        if whose not in own:
+            raise UserError(
+                f"{key}={value} is of no suite in suite={chosen.suite}; add {whose} or leave it out"
+            )
+        own[whose].append((key, value))
+    return [build_suite(dataclasses.replace(chosen, suite=name, own=tuple(own[name]))) for name in names]
 
 
 def check_card(chosen: Carded, block: str) -> None:
