@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from suites.quality_rows import ERROR, PSNR, TRUTH
+from suites.quality_rows import ERROR, PSNR, SMALLEST, TRUTH
 
 DIGITS = {"psnr_pooled": 1, "ssim": 3, "lpips": 3, "flicker": 4, "motion": 2}
 """Metrics of the table and their decimals. PSNR of a clip has one error for all its frames: the mean over
@@ -83,10 +83,11 @@ def _sets(row: Mapping[str, Any]) -> list[str]:
     cells = []
     for far in row["distances"].values():
         limit, kernel = far["limit"], far["kernel"]
+        bent = "" if limit is None or limit["straight"] or abs(limit["value"]) < SMALLEST else " bent"
         cells += [
-            f"{far['frechet']:.3g}",
+            _shown(far["frechet"]),
             NONE if far["times"] is None else f"{far['times']:.2f}",
-            NONE if limit is None else _span(limit, 1.0) + ("" if limit["straight"] else " bent"),
+            NONE if limit is None else _span(limit, 1.0) + bent,
             # A set is 0 from itself by definition, but for rounding.
             "0" if row["clips"] == TRUTH else _span(kernel, 1000.0),
         ]
@@ -95,7 +96,12 @@ def _sets(row: Mapping[str, Any]) -> list[str]:
 
 def _span(estimate: Mapping[str, float], scale: float) -> str:
     value, low, high = (scale * estimate[key] for key in ("value", "low", "high"))
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    return f"{_shown(value)} [{_shown(low)}, {_shown(high)}]"
+
+
+def _shown(value: float) -> str:
+    """Three digits; what is rounding is 0."""
+    return "0" if abs(value) < SMALLEST else f"{value:.3g}"
 
 
 def _unanswered(rows: Sequence[Mapping[str, Any]]) -> list[str]:

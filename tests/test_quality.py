@@ -129,6 +129,23 @@ def test_a_curve_without_end_is_said_to_be_bent() -> None:
     assert bent.endswith("] bent") and not row["distances"]["a"]["limit"]["straight"]
 
 
+def test_rounding_is_shown_as_nothing() -> None:
+    tiny = {"value": 8.9e-16, "low": -1e-15, "high": 9e-16, "straight": False}
+    far = {"frechet": 8.9e-16, "times": None, "limit": tiny, "kernel": tiny}
+    assert quality_page._sets({"clips": "made", "distances": {"a": far}}) == [
+        "0",
+        "–",
+        "0 [0, 0]",
+        "0 [0, 0]",
+    ]
+    small = {"frechet": 0.00039, "times": 1.0, "limit": {**tiny, "value": 2.1e-5}, "kernel": tiny}
+    assert quality_page._sets({"clips": "made", "distances": {"a": small}})[:3] == [
+        "0.00039",
+        "1.00",
+        "2.1e-05 [0, 0] bent",
+    ]
+
+
 def clip_of(scene: str, error: float) -> Clip:
     """A clip with a squared error, and the PSNR that this gives it."""
     values = {"squared_error": error, "ssim": 1.0 - error}
