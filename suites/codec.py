@@ -4,10 +4,10 @@
     python -m suites.codec codec=diffusers:FOLDER suite=camera,geometry
     python -m suites.codec codec=model suite=permanence card=docs/codec.md
 
-No model behind this codec can score more than what stands here, and a suite in which much is lost measures
-the codec. codec is one or several of model (ours; model:FOLDER another run's), h264:CRF, and diffusers:FOLDER
-(an autoencoder in a local folder). space names feature spaces for the Frechet distance of all clips. The
-last column but one is that distance between halves of the truth itself, at half the number of clips.
+No model behind this codec can be expected to score more than what stands here, and a suite in which much is
+lost measures the codec. codec is one or several of model (ours; model:FOLDER another run's), h264:CRF, and
+diffusers:FOLDER (an autoencoder in a local folder). space names feature spaces for the Frechet distance of
+all clips; beside it stands that of the halves of the truth itself, at half the number of clips.
 """
 
 from __future__ import annotations
