@@ -199,7 +199,9 @@ def _run(chosen: Options) -> None:
     wanted = listed(chosen.space)
     spaces, missing = opened([name for name in wanted if name != STATES], given)
     if not spaces and STATES not in wanted:
-        raise UserError("; ".join(f"space={n}: {why}" for n, why in missing.items()) or "space= names none")
+        raise UserError(
+            "; ".join(f"space={n}: not measured: {why}" for n, why in missing.items()) or "space= names none"
+        )
     suites = suites_of(chosen)
     for suite in suites:
         if STATES in wanted and not hasattr(suite, "trace"):

@@ -212,7 +212,7 @@ def test_what_is_spoilt_begins_after_the_given_frames() -> None:
         ("generator=nothing", "generator=nothing is not one of"),
         ("space=vision", "space=vision is unknown"),
         ("space=states,vision", "space=vision is unknown"),
-        ("space=i3d", "space=i3d: weights missing"),
+        ("space=i3d", "space=i3d: not measured: weights missing; give weights=FILE.safetensors"),
         ("space=,", "space= names none"),
         ("frames=13", "clips of 13 frames, protocol=simbench takes 16; add frames=17"),
         ("card=nowhere.md", "nowhere.md is no page"),
