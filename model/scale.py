@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def _run(options: Options, stopped: Callable[[], bool]) -> None:
         climb = Climb(made, Path(options.out), process, options.part, options.minutes, stopped)
         done = climb.train(picks)
     if done:
-        print("done; to score the runs and draw them:\n" + "\n".join(commands(Path(options.out), made)))
+        print(f"done; to score the runs and draw them:\n{command(Path(options.out))}")
     else:
         say("part done; the same command goes on")
 
@@ -106,15 +107,10 @@ def _seconds(options: Options, plan: Plan, process: Process) -> Mapping[str, flo
     return found
 
 
-def commands(out: Path, plan: Plan) -> list[str]:
-    """Command lines that score every trained run of `plan` and draw them all."""
-    folders = [out / run.name for run in plan.runs if (out / run.name / "model").is_dir()]
-    lines = [
-        f"python -m simbench suite=permanence cases=32 generator=model generator.dir={folder / 'model'}"
-        f" out={folder / 'scores'} clips=12"
-        for folder in folders
-    ]
-    return [*lines, f"python -m reports.scaling runs={out} out={out / 'figures'}"]
+def command(out: Path) -> str:
+    """The command line that scores every run in `out` and draws them all."""
+    words = [f"scaling.runs={out}", "scaling.suites=permanence,hidden", "cases=32", f"out={out / 'figures'}"]
+    return "python -m simbench suite=scaling " + " ".join(shlex.quote(word) for word in words)
 
 
 if __name__ == "__main__":

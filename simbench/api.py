@@ -80,6 +80,8 @@ def _run(arguments: list[str], folders: list[Path], folder: Path, call: str, giv
 
     flags = [f"--config-dir={path}" for path in folders]
     overrides = [o for o in rewrite([*flags, *arguments]) if not o.startswith("--")]
+    if any(o.startswith("+study@") for o in overrides):
+        raise UserError("a study makes no table; run it with python -m simbench suite=NAME")
     require_writable(folder, "out")
     config, choice = _composed(overrides, folders)
     request = assemble(config, choice, folder, call)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from simbench import exits
 from simbench.errors import UserError
@@ -33,14 +34,14 @@ def main(arguments: Sequence[str]) -> int:
         return _trouble(str(error))
     with _terminated_by_signal():
         try:
-            return _through_hydra(rewritten, "python -m simbench " + shlex.join(arguments))
+            return _through_hydra(rewritten, arguments)
         except Terminated:
             return _interrupted(arguments, exits.TERMINATED)
         except KeyboardInterrupt:
             return _interrupted(arguments, exits.INTERRUPTED)
 
 
-def _through_hydra(arguments: Sequence[str], resume: str) -> int:
+def _through_hydra(rewritten: Sequence[str], arguments: Sequence[str]) -> int:
     import hydra
     from omegaconf import DictConfig
 
@@ -53,11 +54,11 @@ def _through_hydra(arguments: Sequence[str], resume: str) -> int:
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def job(config: DictConfig) -> None:
         """What Hydra runs with the composed configuration."""
-        outcomes.append(_job(config, resume))
+        outcomes.append(_job(config, arguments))
 
     register()
     before = sys.argv
-    sys.argv = ["simbench", *arguments]
+    sys.argv = ["simbench", *rewritten]
     try:
         job()
     except SystemExit as stop:
@@ -71,15 +72,20 @@ def _through_hydra(arguments: Sequence[str], resume: str) -> int:
     return exits.worst(outcomes)
 
 
-def _job(config: object, resume: str) -> int:
+def _job(config: Any, arguments: Sequence[str]) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from simbench.assemble import assemble, open_request_engine, reporter
+    from simbench.overrides import config_folders
     from simbench.run import run
+    from simbench.study import run_study
 
     runtime = HydraConfig.get().runtime
+    resume = "python -m simbench " + shlex.join(arguments)
     try:
         request = assemble(config, runtime.choices["generator"], Path(runtime.output_dir), resume)
+        if config.study:
+            return run_study(config, request, config_folders(arguments))
         with open_request_engine(config, request.suites) as engine:
             return run(request, engine, reporter(config))
     except UserError as error:

@@ -19,6 +19,7 @@ class RunConfig:
     """
 
     suites: dict[str, Any] = field(default_factory=dict)
+    study: dict[str, Any] = field(default_factory=dict)
     generator: Any = None
     baselines: dict[str, Any] = field(default_factory=dict)
     given: str | None = None

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from simbench.exits import MEANING
-from simbench.overrides import DEFAULT_SUITE, config_folders, options
+from simbench.overrides import DEFAULT_SUITE, Found, config_folders, options
 
 HELP = """python -m simbench OPTION=VALUE ...    how far is a video model a simulator of its world?
 
@@ -17,7 +17,7 @@ HELP = """python -m simbench OPTION=VALUE ...    how far is a video model a simu
   python -m simbench generator=videos generator.dir=videos given=i2v
 
 What is asked
-  suite=NAME[,NAME]   a suite, a group of suites, or all            (default {suite})
+  suite=NAME[,NAME]   a suite, a group of suites, or all; or a study (default {suite})
   cases=64            scenes, each with its crossed set of cases; cases=32 is a prefix of cases=64
   samples=1           draws of the generator for each case
   seed=public         the seed space of the worlds: public, or any integer
@@ -52,7 +52,7 @@ def help_text(arguments: Sequence[str]) -> str:
 
 
 def list_text(arguments: Sequence[str]) -> str:
-    """Suites with their settings, groups and generators found on disk and in --config-dir."""
+    """Suites with their settings, groups, studies and generators found on disk and in --config-dir."""
     folders = config_folders(arguments)
     lines = ["Suites"]
     for name, found in options(folders, "suite").items():
@@ -63,9 +63,17 @@ def list_text(arguments: Sequence[str]) -> str:
     groups = options(folders, "group")
     for name, found in groups.items():
         lines.append(f"  {name:<20}group: {', '.join(found.content['suites'])}")
+    studies = options(folders, "study")
+    if studies:
+        lines.append("Studies (suite=NAME, alone; not part of suite=all)")
+        for name, found in studies.items():
+            lines += _with_options(name, name, found)
     lines.append("Generators")
     for name, found in options(folders, "generator").items():
-        lines.append(f"  {name:<20}{found.about}")
-        words = " ".join(f"generator.{key}=" for key in found.keys)
-        lines += [" " * 22 + line for line in textwrap.wrap(words, 110)]
+        lines += _with_options(name, "generator", found)
     return "\n".join(lines)
+
+
+def _with_options(name: str, owner: str, found: Found) -> list[str]:
+    words = " ".join(f"{owner}.{key}=" for key in found.keys)
+    return [f"  {name:<20}{found.about}", *(" " * 22 + line for line in textwrap.wrap(words, 110))]

@@ -29,7 +29,7 @@ IDENTITY = (
 
 RUNTIME = (
     "cases", "samples", "mode", "anchors", "cheats", "baselines", "shard", "batch", "workers", "device",
-    "engine", "out", "store", "label", "exposure", "max_incomplete", "rescore", "clips", "report",
+    "engine", "out", "store", "label", "exposure", "max_incomplete", "rescore", "clips", "report", "study",
 )  # fmt: skip
 """Fields that say how much, where and how fast: none of them may change a key."""
 

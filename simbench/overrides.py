@@ -1,8 +1,8 @@
 """The command line before Hydra sees it: names and keys are checked, suites become parts of the config.
 
 Hydra knows one option per group and says "not in struct" to a typo. Here `suite=a,b` and groups of
-suites become several parts, `a.option=` reaches the suite a, and a wrong name is answered with the
-right one, before anything heavy is imported.
+suites become several parts, `a.option=` reaches the suite or the study a, and a wrong name is answered with
+the right one, before anything heavy is imported.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
     """The arguments as Hydra takes them. Raises UserError with the nearest right name for a wrong one."""
     folders = config_folders(arguments)
     suites, groups = options(folders, "suite"), options(folders, "group")
-    generators = options(folders, "generator")
+    generators, studies = options(folders, "generator"), options(folders, "study")
     wanted, rest, generator = [DEFAULT_SUITE], [], DEFAULT_GENERATOR
     assignments = []
     for position, argument in enumerate(arguments):
@@ -85,20 +85,44 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
         elif match is None:
             raise UserError(f"{argument!r} is not an option; options are key=value, see --help")
         elif match["key"] == "suite":
-            wanted = expand(match["value"], suites, groups)
+            wanted = named(match["value"], suites, groups, studies)
         else:
             assignments.append(match)
             if match["key"] == "generator":
                 generator = match["value"]
     one_of("generator", generator.split(",")[0], sorted(generators))
     for match in assignments:
-        check(match, wanted, suites, generators[generator.split(",")[0]])
-        rest.append(spelled(match, wanted))
-    return [*rest, *(f"+suite@suites.{name}={name}" for name in wanted)]
+        check(match, wanted, {**suites, **studies}, generators[generator.split(",")[0]])
+        rest.append(spelled(match, wanted, studies))
+    return [*rest, *(f"+{_place(name, studies)}={name}" for name in wanted)]
 
 
-def expand(value: str, suites: Mapping[str, Found], groups: Mapping[str, Found]) -> list[str]:
-    """The suites that `suite=value` names: names and groups, by comma; `all` is every suite."""
+def _place(name: str, studies: Mapping[str, Found]) -> str:
+    return f"study@study.{name}" if name in studies else f"suite@suites.{name}"
+
+
+def named(
+    value: str, suites: Mapping[str, Found], groups: Mapping[str, Found], studies: Mapping[str, Found]
+) -> list[str]:
+    """What `suite=value` names: suites as `expand` has them, or one study, which stands alone."""
+    parts = [part.strip() for part in value.strip("[]").split(",")]
+    found = next((part for part in parts if part in studies), None)
+    if found is None:
+        return expand(value, suites, groups, more=sorted(studies))
+    if len(parts) > 1:
+        raise UserError(f"suite={value}: {found} is a study and stands alone; use suite={found}")
+    return [found]
+
+
+def expand(
+    value: str,
+    suites: Mapping[str, Found],
+    groups: Mapping[str, Found],
+    option: str = "suite",
+    more: Sequence[str] = (),
+) -> list[str]:
+    """The suites that `option=value` names: names and groups, by comma; `all` is every suite. `more` names
+    would be right, too."""
     names: list[str] = []
     for part in value.strip("[]").split(","):
         part = part.strip()
@@ -107,23 +131,29 @@ def expand(value: str, suites: Mapping[str, Found], groups: Mapping[str, Found])
         elif part in groups:
             names += groups[part].content["suites"]
         else:
-            names.append(one_of("suite", part, [*sorted(suites), *sorted(groups), "all"]))
+            names.append(one_of(option, part, [*sorted(suites), *sorted(groups), "all", *more]))
     return list(dict.fromkeys(names))
 
 
-def check(match: re.Match[str], wanted: Sequence[str], suites: Mapping[str, Found], generator: Found) -> None:
-    """Raise UserError for a key that does not exist, and for the values that are a short list."""
+def check(match: re.Match[str], wanted: Sequence[str], found: Mapping[str, Found], generator: Found) -> None:
+    """Raise UserError for a key that does not exist, and for the values that are a short list. `found` are
+    suites and studies."""
     key, value = match["key"], match["value"]
     first, _, second = key.partition(".")
     plain = [f.name for f in dataclasses.fields(RunConfig)]
-    if first in ("hydra", "suites", "report", "baselines") or "@" in key or "/" in key or match["sign"]:
+    if (
+        first in ("hydra", "suites", "study", "report", "baselines")
+        or "@" in key
+        or "/" in key
+        or match["sign"]
+    ):
         return
     if first == "generator" and second:
         _known(key, second.split(".")[0], generator.keys, f"generator {generator.path.stem}")
     elif first in wanted and second:
-        _known(key, second.split(".")[0], suites[first].keys, f"suite {first}")
+        _known(key, second.split(".")[0], found[first].keys, f"suite {first}")
     elif second or first not in plain:
-        keys = sorted({*plain, "suite"} - {"suites", "baselines", "report"})
+        keys = sorted({*plain, "suite"} - {"suites", "study", "baselines", "report"})
         raise UserError(
             f"unknown option {key}{did_you_mean(key, keys)} See python -m simbench --help".strip()
         )
@@ -138,13 +168,15 @@ def _known(key: str, name: str, keys: Sequence[str], owner: str) -> None:
         raise UserError(f"unknown option {key}: {owner} has {has}{did_you_mean(name, keys)}")
 
 
-def spelled(match: re.Match[str], wanted: Sequence[str]) -> str:
-    """One assignment as Hydra wants it: suites by their place, lists of cheats as text."""
+def spelled(match: re.Match[str], wanted: Sequence[str], studies: Mapping[str, Found]) -> str:
+    """One assignment as Hydra wants it: suites and studies by their place, lists of cheats as text."""
     key, value = match["key"], match["value"]
-    if key.partition(".")[0] in wanted:
-        key = f"suites.{key}"
+    first, _, second = key.partition(".")
     # A comma is a sweep to Hydra, and a path may hold any sign of its grammar.
     path = key in ("out", "store", "generator.dir") or key.endswith(".folder")
+    if first in wanted:
+        key = f"study.{key}" if first in studies else f"suites.{key}"
+        path = path or (first in studies and isinstance(studies[first].content.get(second), str))
     if key == "cheats" or (path and "$" not in value):
         bare = value.strip("\"'")
         value = quoted(bare)

@@ -72,7 +72,7 @@ def test_every_option_stands_in_the_help(capsys: pytest.CaptureFixture[str]) -> 
 
     assert main(["--help"]) == exits.OK
     text = capsys.readouterr().out
-    hidden = {"suites", "baselines", "report"}
+    hidden = {"suites", "study", "baselines", "report"}
     assert [f.name for f in fields(RunConfig) if f.name not in hidden and f"{f.name}=" not in text] == []
 
 

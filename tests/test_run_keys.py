@@ -51,6 +51,7 @@ OTHER = {
     "rescore": "rescore=true",
     "clips": "clips=0",
     "report": "report._target_=reports.table.table_text",
+    "study": "+study.toy=1",
 }
 VIDEO_STAYS = {"suites", "look", "difficulty", "prompt"}
 """A video is asked by its condition alone, and the toy's pictures and words do not know these options."""

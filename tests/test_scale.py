@@ -136,10 +136,10 @@ def test_a_ladder_is_trained_and_read_by_the_reports(
         assert found["flops"] == pytest.approx(run.multiple * 0.0005e12, rel=0.02)
         assert (found["params"], found["tokens"]) == (run.size.params, run.tokens)
         assert found["steps"] == run.steps and f"{run.size.params}" in said
-    lines = said[said.index("done;") :].splitlines()[1:]
-    assert len(lines) == 4 and lines[-1] == f"python -m reports.scaling runs={out} out={out / 'figures'}"
+    (line,) = said[said.index("done;") :].splitlines()[1:]
+    _understood(line, made, tmp_path, capsys)
     done = subprocess.run(
-        [sys.executable, *shlex.split(lines[-1])[1:], "figures=false"],
+        [sys.executable, "-m", "reports.scaling", f"runs={out}", f"out={out / 'figures'}", "figures=false"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -148,15 +148,17 @@ def test_a_ladder_is_trained_and_read_by_the_reports(
     assert done.returncode in (0, 3), done.stderr
     table = json.loads((out / "figures" / "scaling.json").read_text())
     assert all(run.name in json.dumps(table) for run in made.runs)
-    _understood(lines[0], tmp_path)
 
 
-def _understood(line: str, tmp_path: Path) -> None:
+def _understood(line: str, made: plan.Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from simbench.cli import main
 
     asked = shlex.split(line)[3:]
     more = ["mode=plan", "engine=inline", f"store={tmp_path / 'store'}"]
-    assert line.startswith("python -m simbench ") and main([*asked, *more]) == 0
+    assert line.startswith("python -m simbench suite=scaling ") and main([*asked, *more]) == 0
+    said = capsys.readouterr().err
+    assert f"{len(made.runs)} runs on permanence@" in said and "not scored" not in said
+    assert all(f"  {run.name}: " in said for run in made.runs)
 
 
 def test_runs_of_one_size_share_a_trunk_and_equal_runs_by_themselves(

@@ -2,7 +2,8 @@
 
 `python -m model.train` writes one; for any other run a few lines by hand do. Scores are folders that
 `python -m simbench` wrote: those that the record names, else scores/ (or scores-in/ and scores-out/) beside
-it, else the newest evaluation/step-*/ of a run that evaluated itself.
+it and the folders in there, one for each suite, else the newest evaluation/step-*/ of a run that evaluated
+itself.
 """
 
 from __future__ import annotations
@@ -173,8 +174,15 @@ def _places(folder: Path, given: Any) -> list[tuple[str, Path]]:
                 found.append((group, folder / str(name)))
         return found
     beside = [("all", folder / "scores"), ("in", folder / "scores-in"), ("out", folder / "scores-out")]
-    found = [(group, place) for group, place in beside if place.is_dir()]
+    found = [(group, part) for group, place in beside if place.is_dir() for part in _scored(place)]
     if found:
         return found
     own = sorted(p.parent for p in (folder / "evaluation").glob("step-*/summary.json"))
     return [("all", own[-1])] if own else []
+
+
+def _scored(place: Path) -> list[Path]:
+    """The folder itself, those in it that were scored, or both; itself where there is nothing, so that it is
+    named."""
+    inside = sorted(path.parent for path in place.glob("*/summary.json"))
+    return [place, *inside] if (place / "summary.json").is_file() or not inside else inside

@@ -1,0 +1,190 @@
+"""How far a run's clips are from the truth of the same cases: quality.json beside its scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from suites.quality import distances
+
+if TYPE_CHECKING:
+    from simbench.engine import Engine
+    from simbench.features.protocols import Preset
+    from simbench.features.space import Space
+    from simbench.generator import Generator
+    from simbench.metrics.distances import Estimate
+    from simbench.plan import PlannedScene
+    from simbench.run import Request
+    from simbench.suite import Suite
+
+FILE = "quality.json"
+GROUPS = 16
+"""Groups of scenes that the jackknife leaves out in turn."""
+LEAST = 8
+"""Scenes below which nothing is said: four groups of a scene of each half."""
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is compared: clips of `suite`, in the feature spaces `space` names by comma."""
+
+    suite: Suite
+    space: str
+    weights: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The truth of one case and the held last given frame, which stands in for a missing clip; uint8
+    [T, H, W, 3] each."""
+
+    case: str
+    truth: np.ndarray
+    held: np.ndarray
+
+
+def scene_pairs(asked: tuple[Suite, str]) -> tuple[str, list[Pair]]:
+    """The scene, and all of its cases."""
+    from simbench.generators.rollout import hold
+
+    suite, scene = asked
+    cases = suite.cases(scene)
+    return scene, [Pair(case.id, suite.oracle(case).frames, hold(case.condition)) for case in cases]
+
+
+def label(space: str) -> str:
+    """`FVD` for I3D alone, else `frechet[SPACE]`."""
+    return "FVD" if space == "i3d" else f"frechet[{space}]"
+
+
+def write_quality(sets: Sets, request: Request, generator: Generator, engine: Engine) -> None:
+    """Write quality.json into `request.out`, unless it is there for the same clips, truth and spaces."""
+    from simbench.features.protocols import preset_named
+    from simbench.files import write_text
+    from simbench.keys import generator_identity, sha, suite_identity
+    from suites.distances import opened
+
+    preset = preset_named("simbench")
+    wanted = [name.strip() for name in sets.space.split(",") if name.strip()]
+    spaces, missing = opened(
+        wanted, {"weights": sets.weights, "sha256": sets.sha256, "protocol": preset.name}
+    )
+    suite = sets.suite
+    if suite.setting.frames < preset.span:
+        why = f"{suite.name} has clips of {suite.setting.frames} frames, {preset.span} are compared"
+        spaces, missing = [], dict.fromkeys(wanted, why)
+    if request.scenes < LEAST:
+        spaces, missing = [], dict.fromkeys(wanted, f"cases={request.scenes} is below {LEAST} scenes")
+    who = generator_identity(generator)
+    asked = {
+        "suite": suite.name, "version": suite.version, "setting": suite.setting.name(),
+        "scenes": request.scenes, "samples": request.samples, "seed": request.seed, "noise": request.noise,
+        "protocol": dict(preset.record()), "spaces": {s.name: dict(s.identity()) for s in spaces},
+    }  # fmt: skip
+    key = sha({**json.loads(json.dumps(asked)), "identity": dict(suite_identity(suite)), "generator": who})
+    path = request.out / FILE
+    if spaces and _key(path) == key:
+        return
+    rows = _rows(request, suite, who, spaces, preset, engine) if spaces else []
+    record = {"schema": 1, "key": key, **asked, "rows": rows, "not_measured": dict(missing)}
+    write_text(path, json.dumps(record, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def _key(path: Path) -> str:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(found.get("key", "")) if isinstance(found, dict) else ""
+
+
+def _rows(
+    request: Request,
+    suite: Suite,
+    who: Mapping[str, Any],
+    spaces: Sequence[Space],
+    preset: Preset,
+    engine: Engine,
+) -> list[dict[str, Any]]:
+    """One row for each space: the distance with its interval, and the truth's own."""
+    from simbench.plan import plan_suite
+    from simbench.progress import progress
+    from suites.clip_sets import features
+
+    planned = {p.scene: p for p in plan_suite(suite, request.scenes, request.seed, request.shard, engine)}
+    read: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    answered = 0
+    with progress(f"compare {suite.name}", len(planned)) as bar:
+        for scene, pairs in engine.map(scene_pairs, [(suite, scene) for scene in planned]):
+            clips, count = _made(planned[scene], pairs, request, who)
+            answered += count
+            true = [pair.truth for pair in pairs for _ in range(request.samples)]
+            sides = [features((preset.taken(f) for f in part), spaces) for part in (true, clips)]
+            read[scene] = (sides[0], sides[1])
+            bar.step()
+    scenes = list(planned)
+    sizes = [len(read[scene][0][0]) for scene in scenes]
+    of = np.repeat(np.arange(len(scenes)), sizes)
+    rows = []
+    for at, space in enumerate(spaces):
+        truth, made = (np.concatenate([read[s][side][at] for s in scenes]) for side in (0, 1))
+        row: dict[str, Any] = {"space": space.name, "label": label(space.name)}
+        row |= {"clips": len(of), "answered": answered, "scenes": len(scenes)}
+        row |= asdict(interval(truth, made, of, preset.ddof))
+        row |= {f"floor_{k}": v for k, v in asdict(interval(truth, truth, of, preset.ddof)).items()}
+        rows.append(row)
+    return rows
+
+
+def _made(
+    scene: PlannedScene, pairs: Sequence[Pair], request: Request, who: Mapping[str, Any]
+) -> tuple[list[np.ndarray], int]:
+    """The run's clips in the order of `pairs`, all samples, and how many of them it answered."""
+    from simbench.generate import draws_of
+
+    by_case = {pair.case: pair for pair in pairs}
+    clips: dict[tuple[str, int], np.ndarray] = {}
+    answered = 0
+    for draw in draws_of(scene, request.samples, who, request.noise):
+        video = request.store.get_video(draw.key)
+        answered += video is not None
+        clips[draw.case.id, draw.sample] = by_case[draw.case.id].held if video is None else video.frames
+    return [clips[pair.case, k] for pair in pairs for k in range(request.samples)], answered
+
+
+def interval(truth: np.ndarray, made: np.ndarray, scene: np.ndarray, ddof: int) -> Estimate:
+    """Frechet distance of features [N, D] of the truth and of what was made for the same cases, across two
+    halves of the scenes (suites.quality.distances), with a 95 % jackknife interval over groups of scenes.
+
+    `scene` int [N] numbers the scenes of the rows. What a smaller set adds to a Frechet distance is alike in
+    all that leave one group out, so that it does not widen the interval.
+    """
+    from scipy.special import stdtrit
+
+    from simbench.metrics.distances import Estimate
+
+    count = int(scene.max()) + 1
+    order = np.random.default_rng(0).permutation(count)
+    # The halves are those of suites.quality; groups take turns, so that each holds scenes of both.
+    half = order < count // 2
+    rank = np.empty(count, int)
+    rank[np.argsort(~half, kind="stable")] = np.arange(count)
+    groups = min(GROUPS, count // 2)
+
+    def at(kept: np.ndarray) -> float:
+        """The distance of the rows `kept`."""
+        return distances(truth[kept], made[kept], half[scene[kept]], ddof)["frechet"]
+
+    every = np.ones(len(scene), bool)
+    value = at(every)
+    without = np.array([at(rank[scene] % groups != group) for group in range(groups)])
+    error = math.sqrt((groups - 1) / groups * float(((without - without.mean()) ** 2).sum()))
+    reach = float(stdtrit(groups - 1, 0.975)) * error
+    return Estimate(value, max(0.0, value - reach), value + reach)
