@@ -4,25 +4,24 @@
     python -m suites.codec codec=diffusers:FOLDER suite=camera,geometry
     python -m suites.codec codec=model suite=permanence card=docs/codec.md
 
-No model behind this codec can score more than what stands here, and a suite in which much is lost measures
-the codec. codec is one or several of model (ours; model:FOLDER another run's), h264:CRF, and diffusers:FOLDER
-(an autoencoder in a local folder). space names feature spaces for the Frechet distance of all clips. The
-last column but one is that distance between halves of the truth itself, at half the number of clips.
+No model behind this codec can be expected to score more than what stands here, and a suite in which much is
+lost measures the codec. codec is one or several of model (ours; model:FOLDER another run's), h264:CRF, and
+diffusers:FOLDER (an autoencoder in a local folder). space names feature spaces for the Frechet distance of
+all clips; beside it stands that of the halves of the truth itself, at half the number of clips.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, cases_of, ended, line, mean, options, standard_error, write_json
+from suites.carded import Carded, check_card, listed, over_scenes, publish, suites_of
+from suites.proof import cases_of, ended, line, mean, options, standard_error
 
 if TYPE_CHECKING:
     from simbench.codecs import Codec
@@ -30,15 +29,12 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Options(Asked):
-    """Options of the command; `card` is a page with a `codec` block, `out` a JSON file."""
+class Options(Carded):
+    """Options of the command."""
 
     codec: str = "model,h264:23"
-    scenes: int = 16
     seed: str = "1005"
     space: str = "worlds"
-    out: str = ""
-    card: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,21 +82,9 @@ def pass_scene(task: Task) -> list[Passed]:
 
 def measured(suite: Proven, codecs: Sequence[Codec], chosen: Options) -> list[dict[str, Any]]:
     """One row for each codec in one suite."""
-    from simbench.engine import open_engine
-    from simbench.progress import progress
-    from simbench.suite import preload
-
-    scenes = suite.scenes(chosen.scenes, chosen.seed)
-    tasks = [Task(suite, scene, tuple(codecs)) for scene in scenes]
-    parts: dict[str, list[Passed]] = {}
-    with (
-        open_engine("local", chosen.workers, preload([suite])) as engine,
-        progress(f"codec {suite.name}", len(tasks)) as shown,
-    ):
-        for found in engine.map(pass_scene, tasks):
-            parts[found[0].row.scene] = found
-            shown.step()
-    passed = [one for scene in scenes for one in parts[scene]]
+    tasks = {scene: Task(suite, scene, tuple(codecs)) for scene in suite.scenes(chosen.scenes, chosen.seed)}
+    parts = over_scenes(f"codec {suite.name}", suite, pass_scene, tasks, chosen.workers)
+    passed = [one for part in parts for one in part]
     truth = [one for one in passed if one.codec == ""]
     return [
         _row(suite, codec.name, truth, [o for o in passed if o.codec == codec.name], chosen)
@@ -127,6 +111,7 @@ def _row(
         "cost": mean(steps),
         "cost_se": standard_error(steps),
         "psnr": mean(noise) if noise else None,
+        "psnr_clips": len(noise),
         "ssim": mean([one.ssim for one in back if one.ssim is not None]),
         "frechet": frechets(truth, back, chosen),
     }
@@ -141,7 +126,7 @@ def frechets(truth: Sequence[Passed], back: Sequence[Passed], chosen: Options) -
     out: dict[str, dict[str, float]] = {}
     if len(truth) < 4:
         return out
-    for name in (part for part in chosen.space.split(",") if part):
+    for name in listed(chosen.space):
         space = space_named(name)
         a, b = (space.features(np.stack([one.frames for one in part])) for part in (truth, back))
         out[name] = {"distance": frechet(a, b), "floor": floor(a, len(a) // 2, 0).value}
@@ -161,6 +146,8 @@ def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
     ]
     for row in rows:
         noise = "exact" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        if 0 < row["psnr_clips"] < row["clips"]:
+            noise += f" ({row['psnr_clips']}/{row['clips']} clips)"
         cells = [
             f"{row['suite']}@{row['version']} {row['setting']}",
             row["codec"].partition(":")[0]
@@ -185,26 +172,21 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(chosen: Options) -> None:
-    from simbench.blocks import page_with, write_block
     from simbench.codecs import codec_named
+    from simbench.features.space import space_named
 
     if chosen.scenes < 1:
         raise UserError(f"scenes={chosen.scenes} measures nothing; use scenes=2 or more")
-    if chosen.card:
-        page_with(Path(chosen.card), "codec", "")
-    codecs = [codec_named(text) for text in dict.fromkeys(chosen.codec.split(",")) if text]
+    check_card(chosen, "codec")
+    codecs = [codec_named(text) for text in listed(chosen.codec)]
     if not codecs:
         raise UserError("codec= names none; use codec=model")
-    names = [name for name in dict.fromkeys(chosen.suite.split(",")) if name]
-    suites = [build_suite(dataclasses.replace(chosen, suite=name)) for name in names]
-    rows = [row for suite in suites for row in measured(suite, codecs, chosen)]
-    text = markdown(rows, chosen)
-    print(text)
-    if chosen.out:
-        identities = {codec.name: dict(codec.identity()) for codec in codecs}
-        write_json(Path(chosen.out), {"schema": 1, "seed": chosen.seed, "codecs": identities, "rows": rows})
-    if chosen.card:
-        write_block(Path(chosen.card), "codec", text)
+    for name in listed(chosen.space):
+        space_named(name)  # before a long measurement
+    rows = [row for suite in suites_of(chosen) for row in measured(suite, codecs, chosen)]
+    identities = {codec.name: dict(codec.identity()) for codec in codecs}
+    record = {"schema": 1, "seed": chosen.seed, "codecs": identities, "rows": rows}
+    publish(chosen, "codec", markdown(rows, chosen), record)
 
 
 if __name__ == "__main__":

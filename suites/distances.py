@@ -171,8 +171,8 @@ def remarks(rows: Sequence[Row], counts: tuple[int, int], kinds: Sequence[Kind])
     lines = []
     if min(counts) < SMALL:
         lines.append(
-            f"N = {min(counts)} is below {SMALL}: a Frechet distance is mostly bias here. Compare it at this"
-            " N only, against real/real; the kernel distance has no bias."
+            f"N = {min(counts)} is below {SMALL}: a Frechet distance of near sets is mostly bias here."
+            " Compare it at this N only, against real/real; the kernel distance has no bias."
         )
     if any(row.limit is not None and not row.limit.straight for row in rows):
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from pathlib import Path
@@ -168,6 +169,7 @@ def test_what_is_exact_costs_nothing_and_what_is_black_costs_all() -> None:
     suite = build("suite", "permanence")
     chosen = command.Options(scenes=2, workers=1, space="random")
     exact, black = command.measured(suite, [Exact("exact", 0), Black("black", 0)], chosen)
+    assert exact["psnr_clips"] == 0 and black["psnr_clips"] == black["clips"]
     assert exact["cost"] == 0.0 and exact["cost_se"] == 0.0 and exact["psnr"] is None
     assert exact["ssim"] == pytest.approx(1.0) and exact["score"] == exact["truth"] > 99
     assert exact["frechet"]["random"]["distance"] == pytest.approx(0.0, abs=1e-6)
@@ -178,6 +180,17 @@ def test_what_is_exact_costs_nothing_and_what_is_black_costs_all() -> None:
     )
     page = command.markdown([exact, black], chosen)
     assert "| exact | 100.0 | 100.0 | 0.0 ± 0.0 | exact | 1.000 | 0 |" in page.replace("1e-16", "0")
+
+
+def test_clips_that_come_back_exactly_are_counted() -> None:
+    suite, chosen = build("suite", "permanence"), command.Options(space="")
+    scene = suite.scenes(1, "1005")[0]
+    passed = command.pass_scene(command.Task(suite, scene, (Black("black", 0),)))
+    truth, back = ([one for one in passed if one.codec == name] for name in ("", "black"))
+    some = [dataclasses.replace(one, psnr=None if k == 0 else 30.0) for k, one in enumerate(back)]
+    row = command._row(suite, "black", truth, some, chosen)
+    assert (row["psnr"], row["psnr_clips"], row["clips"]) == (30.0, len(back) - 1, len(back))
+    assert f"| 30.0 ({len(back) - 1}/{len(back)} clips) |" in command.markdown([row], chosen)
 
 
 def test_the_command_writes_its_page_and_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

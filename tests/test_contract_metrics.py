@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "distances.frechet_infinity": {**SETS, "seed": 0},
     "distances.kernel_distance": SETS,
     "distances.kernel_interval": SETS,
+    "distances.kernel_between": {"a": SETS["a"], "b": 2 * SETS["a"], "scenes": np.arange(40) // 4},
     "distances.frechet_at": {**SETS, "size": 16, "seed": 0},
     "distances.floor": {"real": SETS["a"], "size": 16, "seed": 0},
     "epipolar.essential": {"first_pose": POSES[0], "second_pose": POSES[1]},

@@ -38,7 +38,10 @@ class _Hub:
         folder = Path(self.weights)
         if not self.weights or not folder.is_dir():
             where = f"{self.weights} is no folder, " if self.weights else ""
-            raise Missing(f"weights missing; {where}give weights=FOLDER with config.json and *.safetensors")
+            raise Missing(
+                f"weights missing; {where}give weights=FOLDER with config.json and *.safetensors"
+                " (docs/distances.md says where they come from)"
+            )
         kind = _json(folder / "config.json").get("model_type")
         if kind != self.name:
             raise UserError(f"{folder} holds model_type={kind}; space={self.name} needs {self.name}")

@@ -8,6 +8,7 @@ the centred features over sqrt(N - ddof), so no square root of a matrix is taken
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,12 @@ from simbench.metrics._shapes import shaped
 
 LEAST = 16
 """Videos on each side below which the limit in N is not fitted: two sizes, 8 videos in the smaller."""
+LEAST_SCENES = 8
+"""Scenes on each side below which it is not fitted, where videos of one scene stay together."""
 BLOCKS = 4
 """The limit is fitted through the distances of 1, 2, ... BLOCKS blocks of the videos."""
+LEAST_JACKKNIFE = 3
+"""Scenes below which none can be left out of pairs of scenes."""
 GROUPS = 20
 """Groups of videos that the jackknife leaves out in turn."""
 ROWS = 1024
@@ -60,7 +65,14 @@ def frechet(a: np.ndarray, b: np.ndarray, ddof: int = 1) -> float:
     return max(0.0, float(gap @ gap) + spread - 2.0 * _overlap(first, second))
 
 
-def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int, ddof: int = 1, orders: int = 2) -> Limit:
+def frechet_infinity(
+    a: np.ndarray,
+    b: np.ndarray,
+    seed: int,
+    ddof: int = 1,
+    orders: int = 2,
+    scenes: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Limit:
     """The Frechet distance of `a` [N, D] and `b` [M, D] for N and M without end; no unit.
 
     The bias of the Frechet distance falls with 1/N (Chong and Forsyth, 2020). Both sides are cut into k
@@ -68,19 +80,24 @@ def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int, ddof: int = 1, ord
     1/n + 1/m is followed to 0. The interval is a jackknife over groups of videos, of both sides at once, with
     Student's t; it knows nothing of bending. `straight` says that the line of the two largest sizes alone
     ends inside of it; below 24 rows there are only two sizes, and it is never said. The value may be
-    negative. ValueError below 16 rows on a side.
+    negative. `scenes`, labels int [N] and [M]: videos of one scene are alike, so blocks and groups are of
+    whole scenes. ValueError below 16 rows or 8 scenes on a side.
     """
     first, second = _pair(a, b, LEAST)
+    sides = [(rows, _numbered(rows, scenes and scenes[i])) for i, rows in enumerate((first, second))]
     rng = np.random.default_rng(seed)
     least = min(len(first), len(second))
-    blocks = min(BLOCKS, least // (LEAST // 2))
-    groups = min(GROUPS, least // 4)
-    ranks = list(zip(*(_ranks(len(rows), groups, orders, rng) for rows in (first, second)), strict=True))
+    counts = [int(scene.max()) + 1 for _, scene in sides]
+    if min(counts) < LEAST_SCENES:
+        raise ValueError(f"scenes holds {min(counts)} on a side; give {LEAST_SCENES} or more")
+    blocks = min(BLOCKS, least // (LEAST // 2), min(counts) // (LEAST_SCENES // 2))
+    groups = min(GROUPS, least // 4, min(counts) // 2)
+    ranks = list(zip(*(_ranks(count, groups, orders, rng) for count in counts), strict=True))
 
     def points(left_out: int | None) -> np.ndarray:
         """[blocks, 2]: 1/n + 1/m and the distance, means over the orders, without one group."""
         sizes = range(1, blocks + 1)
-        found = [[_at(first, second, r, k, ddof, left_out, groups) for k in sizes] for r in ranks]
+        found = [[_at(sides, r, k, ddof, left_out, groups) for k in sizes] for r in ranks]
         return np.mean(found, axis=0)
 
     whole = points(None)
@@ -138,6 +155,43 @@ def kernel_interval(
         (len(v) - 1) / len(v) * float(((v - v.mean()) ** 2).sum()) for v in (less_first, less_second)
     )
     return _interval(float(value), math.sqrt(variance), min(n, m) - 1)
+
+
+def kernel_between(
+    a: np.ndarray,
+    b: np.ndarray,
+    scenes: np.ndarray,
+    degree: int = 3,
+    gamma: float | None = None,
+    coef: float = 1.0,
+) -> Estimate:
+    """Unbiased `kernel_distance` of `a` [N, D] and `b` [N, D] where scenes are independent; no unit.
+
+    Row i of both is of the scene `scenes` int [N]. The kernel of two scenes is the mean over their rows, and
+    only pairs of different scenes count, in the sets as well as across (Gretton et al. 2012, lemma 6,
+    equation 4, with a scene for a sample): what repeats its own scene gains nothing, and a set is 0 from
+    itself. With a jackknife interval over scenes. ValueError below 3 scenes.
+    """
+    sizes: dict[str, int] = {}
+    first, second = (_checked(name, rows, sizes, "N D", 1) for name, rows in (("a", a), ("b", b)))
+    scene = _numbered(first, scenes)
+    count = int(scene.max()) + 1
+    if count < LEAST_JACKKNIFE:
+        raise ValueError(f"scenes holds {count} scenes; give {LEAST_JACKKNIFE} or more")
+    scale = 1.0 / first.shape[1] if gamma is None else gamma
+    share = np.equal.outer(np.arange(count), scene) / np.bincount(scene)[:, None]
+
+    def across(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Mean kernel of each two scenes, [scenes, scenes]."""
+        return np.asarray(share @ (scale * (x @ y.T) + coef) ** degree @ share.T)
+
+    mixed = across(first, second)
+    pairs = across(first, first) + across(second, second) - mixed - mixed.T
+    np.fill_diagonal(pairs, 0.0)
+    rows, total = pairs.sum(axis=1), float(pairs.sum())
+    without = (total - 2.0 * rows) / ((count - 1) * (count - 2))
+    error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+    return _interval(total / (count * (count - 1)), error, count - 1)
 
 
 def frechet_at(a: np.ndarray, b: np.ndarray, size: int, seed: int, draws: int = 8, ddof: int = 1) -> float:
@@ -242,25 +296,32 @@ def _ranks(count: int, groups: int, orders: int, rng: np.random.Generator) -> li
     return found
 
 
+def _numbered(rows: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """0, 1, ... for each scene of `rows` [N, D], int [N]; each row its own where there are no `labels`."""
+    if labels is None:
+        return np.arange(len(rows))
+    given = shaped("scenes", labels, "N", {"N": len(rows)}, "int")
+    return np.asarray(np.unique(given, return_inverse=True)[1])
+
+
 def _at(
-    first: np.ndarray,
-    second: np.ndarray,
-    ranks: tuple[np.ndarray, np.ndarray],
+    sides: Sequence[tuple[np.ndarray, np.ndarray]],
+    ranks: Sequence[np.ndarray],
     count: int,
     ddof: int,
     left_out: int | None,
     groups: int,
 ) -> tuple[float, float]:
-    """(1/n + 1/m, mean distance) of `count` blocks; a video keeps its block whatever is left out."""
+    """(1/n + 1/m, mean distance) of `count` blocks; a scene keeps its block whatever is left out."""
     inverse, found = [], []
     for block in range(count):
         parts = []
-        for rows, rank in zip((first, second), ranks, strict=True):
+        for (rows, scene), rank in zip(sides, ranks, strict=True):
             kept = rank % count == block
             if left_out is not None:
                 edges = np.cumsum([0, *(len(part) for part in np.array_split(rank, groups))])
                 kept &= (rank < edges[left_out]) | (rank >= edges[left_out + 1])
-            parts.append(rows[kept])
+            parts.append(rows[kept[scene]])
         inverse.append(1.0 / len(parts[0]) + 1.0 / len(parts[1]))
         found.append(frechet(parts[0], parts[1], ddof))
     return math.fsum(inverse) / count, math.fsum(found) / count

@@ -38,7 +38,7 @@ TRUNKS = {
 UNREADABLE = (RuntimeError, EOFError, UnpicklingError, struct.error, ValueError, KeyError, IndexError)
 """What torch.load says of a file that is no file of tensors."""
 
-RANGE = "LPIPS takes [-1, 1] and reads about a third of the distance when it is fed [0, 1]"
+RANGE = "LPIPS takes [-1, 1] and reads a fraction of the distance, without an error, when it is fed [0, 1]"
 
 
 @dataclass(frozen=True)
