@@ -143,7 +143,7 @@ def test_torchscript_runs_only_where_its_digest_was_given(scripted: Path) -> Non
     digest = hashlib.sha256(scripted.read_bytes()).hexdigest()
     with pytest.raises(UserError, match=f"is TorchScript, a program .* sha256={digest}"):
         space_named("i3d", weights=str(scripted))
-    with pytest.raises(UserError, match="another file than the one you meant"):
+    with pytest.raises(UserError, match=f"has sha256 {digest}, not 000"):
         space_named("i3d", weights=str(scripted), sha256="0" * 64)
     one = space_named("i3d", weights=str(scripted), sha256=digest, protocol="tf2018")
     expected = PRESETS["tf2018"].pictures(CLIPS).mean(axis=(1, 2, 3))
@@ -184,7 +184,10 @@ def test_tensors_that_are_not_i3ds_are_refused(net: Any, tmp_path: Path, change:
 
 
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
-    for name, hint in (("x.safetensors", "pickled weights are not read"), ("x.pt", "is no TorchScript file")):
+    for name, hint in (
+        ("x.safetensors", "pickled weights are not read"),
+        ("x.pt", "is no TorchScript module"),
+    ):
         (tmp_path / name).write_bytes(b"\x80\x04 no weights at all")
         digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         with pytest.raises(UserError, match=hint):

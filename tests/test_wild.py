@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -14,9 +13,6 @@ import pytest
 
 from simbench.errors import UserError
 from simbench.instruments import depth_network, following, wild_blind
-from simbench.instruments import wild as instrument
-from simbench.instruments.matching import features
-from simbench.instruments.twoview import two_view
 from simbench.instruments.wild import Part, Reader, Reading, cuts_in, pooled, read, reduced
 from simbench.instruments.wild_blind import AHEAD, BLIND, BY_NAME, DEPENDS, MEASURES, SEES, holds
 from simbench.instruments.wild_versions import WHAT, versions
@@ -112,17 +108,6 @@ def test_a_short_clip_has_what_it_is_long_enough_for(clip: np.ndarray) -> None:
     assert found["inliers"].value is not None and found["loop"].value is not None
     assert found["third"].value is None and found["third"].reason == "4 frames, not 5"
     assert found["tracks"].reason == "4 frames, not 9" and found["cuts"].value == 0.0
-
-
-def test_a_pair_that_opencv_gave_up_on_is_tried_again(
-    clip: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pair = features(clip[0]), features(clip[2])
-    failed = dataclasses.replace(two_view(*pair, None, 0.5), f=None)
-    monkeypatch.setattr(instrument, "two_view", lambda *_: failed)
-    assert instrument._registered(*pair, 0.5).kept > 0.8
-    monkeypatch.setattr(instrument, "register", lambda *_: failed)
-    assert instrument._registered(*pair, 0.5).f is None
 
 
 def test_parts_are_pooled_with_nothing_left_out() -> None:

@@ -17,6 +17,7 @@ from simbench.errors import UserError
 from simbench.features.protocols import preset_named
 from simbench.features.space import Missing, checked
 from simbench.features.weights import located
+from simbench.scripted import module
 
 if TYPE_CHECKING:
     import torch
@@ -51,13 +52,9 @@ class I3D:
             raise Missing(HOW)
         path, digest = located(self.weights, self.sha256)
         scripted = path.suffix != ".safetensors"
-        if scripted and not self.sha256:
-            raise UserError(
-                f"{path} is TorchScript, a program that would run here; where you trust it, add its"
-                f" sha256={digest} after comparing it with what the source states, or use safetensors"
-            )
+        net = module(str(path), self.sha256, "weights") if scripted else _state(path)
         object.__setattr__(self, "_file", (path, digest))
-        object.__setattr__(self, "_net", _script(path) if scripted else _state(path))
+        object.__setattr__(self, "_net", net)
         if scripted:
             # What the TensorFlow network and its port ask for; ours can do with one frame less.
             object.__setattr__(self, "least_frames", 10)
@@ -117,18 +114,3 @@ def _state(path: Path) -> torch.nn.Module:
         raise UserError(f"{path} holds {extra[0]}, which I3D has not; give I3D's weights")
     net.load_state_dict(tensors)
     return net.eval()
-
-
-def _script(path: Path) -> Any:
-    import warnings
-
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            # torch deprecates TorchScript; the weights of the field exist in nothing else.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.load(str(path), map_location="cpu").eval()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise UserError(f"{path} is no TorchScript file ({reason}); give the one of StyleGAN-V") from error

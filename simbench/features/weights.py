@@ -13,6 +13,7 @@ from urllib.request import urlopen
 from simbench.errors import UserError
 from simbench.features.space import Missing
 from simbench.files import replacing
+from simbench.scripted import unlike
 from simbench.store import default_store
 
 SECONDS = 60.0
@@ -53,7 +54,7 @@ def located(weights: str, sha256: str = "", open_url: Open = urlopen) -> tuple[P
         raise Missing(f"weights missing; {path} is no file, give weights=FILE")
     found = digest_of(path)
     if wanted and found != wanted:
-        raise UserError(f"{path} has sha256 {found}, not {wanted}; it is another file than the one you meant")
+        raise UserError(unlike(path, found, wanted, "weights"))
     return path, found
 
 

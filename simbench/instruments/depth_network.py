@@ -5,21 +5,17 @@ returns inverse depth [T, H, W] or [T, 1, H, W], larger is nearer, in a scale an
 frame if it likes. It must take any size; one that wants another size, or mean and deviation taken off, has
 that done in a small `torch.nn.Module` around it before `torch.jit.script` or `torch.jit.trace` and `save`.
 
-The file is read once, hashed, and only then given to TorchScript's own reader, which runs no pickled Python.
-What the module computes is still somebody's program: take the hash from whom you trust.
+How such a file is loaded: simbench/scripted.py.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from collections.abc import Callable
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from simbench import scripted
 from simbench.errors import UserError
 
 BATCH = 4
@@ -32,25 +28,7 @@ def load(path: str, sha256: str) -> Callable[[np.ndarray], np.ndarray]:
     UserError unless the file is there, has this sha256, is a TorchScript module, and torch is installed; the
     result raises UserError where the module does not keep the protocol.
     """
-    if not Path(path).is_file():
-        raise UserError(f"depth={path} is not a file; give a TorchScript module (torch.jit.save)")
-    content = Path(path).read_bytes()
-    own = hashlib.sha256(content).hexdigest()
-    if not sha256:
-        raise UserError(f"depth={path} is not loaded without its hash; if you trust it add sha256={own}")
-    if own != sha256.lower():
-        raise UserError(f"depth={path} has sha256 {own}, not {sha256}; get the right file or give its hash")
-    if importlib.util.find_spec("torch") is None:
-        raise UserError(f"depth={path} needs torch, which is not installed; pip install torch")
-    import torch
-
-    try:
-        module = torch.jit.load(BytesIO(content), map_location="cpu").eval()
-    except (RuntimeError, ValueError) as error:
-        why = " ".join(str(error).split())[:160]
-        raise UserError(
-            f"depth={path} is no TorchScript module ({why}); write it with torch.jit.save"
-        ) from error
+    module = scripted.module(path, sha256, "depth")
 
     def depths(frames: np.ndarray) -> np.ndarray:
         """Inverse depths of frames, some at a time."""

@@ -16,22 +16,18 @@ size and number that will be asked (17 x 128 x 128 and 160 by default; a trace k
 `torch.jit.script` it if it scripts; `save` it; and take `sha256sum` of the file. Other trackers likewise; one
 that wants values from 0 to 1 or points scaled is converted in that small module.
 
-The whole file is read once and hashed, and only then given to TorchScript's own reader, which runs no
-pickled Python. What the module then computes is still somebody's program: take the hash from whom you trust.
+How such a file is loaded: simbench/scripted.py.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from simbench import scripted
 from simbench.errors import UserError
 
 SEEN = 0.5
@@ -53,9 +49,8 @@ def require(path: str | None, sha256: str | None) -> None:
         return
     if path is None:
         raise UserError(f"tracker_sha256={sha256} has no tracker; add tracker=FILE, a TorchScript module")
-    _checked(path, sha256)
-    if importlib.util.find_spec("torch") is None:
-        raise UserError(f"tracker={path} needs torch, which is not installed; pip install torch")
+    scripted.content(path, sha256, "tracker", "tracker_sha256")
+    scripted.require_torch(path, "tracker")
 
 
 def track(path: str, sha256: str, frames: np.ndarray, queries: np.ndarray) -> Tracked:
@@ -81,34 +76,10 @@ def track(path: str, sha256: str, frames: np.ndarray, queries: np.ndarray) -> Tr
     return Tracked(np.where(found[..., None], tracks + 0.5, np.nan), found)
 
 
-def _checked(path: str, sha256: str | None) -> bytes:
-    """What the file holds, if that has the given hash."""
-    if not Path(path).is_file():
-        raise UserError(f"tracker={path} is not a file; give a TorchScript module (torch.jit.save)")
-    content = Path(path).read_bytes()
-    own = hashlib.sha256(content).hexdigest()
-    if sha256 is None:
-        raise UserError(
-            f"tracker={path} is not loaded without its hash; if you trust it add tracker_sha256={own}"
-        )
-    if own != sha256.lower():
-        raise UserError(f"tracker={path} has sha256 {own}, not {sha256}; get the right file or give its hash")
-    return content
-
-
 @lru_cache(maxsize=1)
 def _module(path: str, sha256: str) -> Any:
-    """The module of a file, on the CPU."""
-    import torch
-
-    content = _checked(path, sha256)
-    try:
-        return torch.jit.load(BytesIO(content), map_location="cpu").eval()
-    except (RuntimeError, ValueError) as error:
-        why = " ".join(str(error).split())[:160]
-        raise UserError(
-            f"tracker={path} is no TorchScript module ({why}); write it with torch.jit.save"
-        ) from error
+    """The module of a file, kept until another one is asked for."""
+    return scripted.module(path, sha256, "tracker", "tracker_sha256")
 
 
 def _arrays(path: str, answer: Any, frames: int, points: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 from simbench.instruments import following
 from simbench.instruments.bundle import LEAST, Bundle, bundle, some, third_error
 from simbench.instruments.matching import Features, Matches, features, match
-from simbench.instruments.twoview import TwoView, register, two_view
+from simbench.instruments.twoview import TwoView, two_view
 from simbench.metrics.motion import flicker
 from simbench.metrics.stability import (
     aligned_error,
@@ -32,9 +32,6 @@ SIGMAS, FLOOR = 6.0, 0.05
 
 UNEXPLAINED = 0.3
 """Share of pixels that flow does not bring home, below which a step is no cut."""
-
-RETRIES = 8
-"""How often a pair without a fundamental matrix is tried again."""
 
 Depths = Callable[[np.ndarray], np.ndarray]
 """Frames uint8 [T, H, W, 3] to inverse depths [T, H, W] in any scale and shift."""
@@ -183,7 +180,7 @@ def _geometry(clip: np.ndarray, reader: Reader) -> dict[str, Reading]:
     parts: dict[str, list[Part]] = {"inliers": [], "sampson": [], "reproj": [], "third": []}
     views = 3 if len(clip) > 2 * reader.gap else 2
     for s in _starts(len(clip), (views - 1) * reader.gap, reader.pairs):
-        view = _registered(at(s), at(s + reader.gap), reader.threshold)
+        view = two_view(at(s), at(s + reader.gap), None, reader.threshold)
         moved, fitted = view.kind != "still", view.f is not None
         why = "" if moved and fitted else view.reason
         parts["inliers"].append(Part(view.kept if len(view.agrees) else None, moved, why))
@@ -196,19 +193,6 @@ def _geometry(clip: np.ndarray, reader: Reader) -> dict[str, Reading]:
     units = {"inliers": None, "sampson": SAMPSON, "reproj": REPROJ, "third": THIRD}
     needed = {name: reader.gap * (1 if name in ("inliers", "sampson") else 2) + 1 for name in parts}
     return {name: pooled(each, units[name], few(len(clip), needed[name])) for name, each in parts.items()}
-
-
-def _registered(first: Features, second: Features, threshold: float) -> TwoView:
-    """Two frames set against each other. OpenCV 5.0's USAC stops at an assertion of its own for some matches,
-    mostly not for the same ones in another order."""
-    view = two_view(first, second, None, threshold)
-    rng = np.random.default_rng(0)
-    for _ in range(RETRIES):
-        if view.f is not None or len(view.matches.first) < LEAST:
-            break
-        order = rng.permutation(len(view.matches.first))
-        view = register(Matches(view.matches.first[order], view.matches.second[order]), None, threshold)
-    return view
 
 
 def _adjusted(
