@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from simbench.case import Condition
 from simbench.errors import UserError
-from simbench.generator import Answer, Invalid
+from simbench.generator import Answer, Features, Invalid
 from simbench.video import Video
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ModelGenerator:
         folder = Path(self.dir) if self.dir else SHIPPED
         object.__setattr__(self, "pipeline", opened(folder, how, self.device, self.batch))
         stateless = self.device == "cpu" and self.batch == 1 and self.threads == 1
-        can = {"loss", "roundtrip", *(["pool"] if stateless else [])}
+        can = {"loss", "features", "roundtrip", *(["pool"] if stateless else [])}
         object.__setattr__(self, "capabilities", frozenset(can))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -107,6 +107,39 @@ class ModelGenerator:
                     continue
                 found.append(self.pipeline.losses([wish], [video.frames])[0])
         return found
+
+    def features(
+        self,
+        conditions: Sequence[Condition],
+        videos: Sequence[Video],
+        seeds: Sequence[int],
+        levels: Sequence[float],
+    ) -> list[Features | Invalid]:
+        """Activations and latents of each video (not its own), noised to each of `levels` behind the given
+        frames with the noise of its seed."""
+        found: list[Features | Invalid] = []
+        with threads(self.threads):
+            for condition, video, seed in zip(conditions, videos, seeds, strict=True):
+                wish = self._wish(condition, seed)
+                if isinstance(wish, Invalid):
+                    found.append(wish)
+                    continue
+                blocks = self.pipeline.features(wish, video.frames, levels)
+                found.append(Features(blocks, self.pipeline.latents(video.frames)))
+        return found
+
+    def untrained(self, seed: int) -> ModelGenerator:
+        """A generator of the same codec and shape whose transformer is as drawn before training."""
+        import torch
+
+        from model.network.dit import DiT
+
+        made = ModelGenerator(*(getattr(self, f.name) for f in fields(self) if f.init))
+        loaded = made.pipeline.loaded
+        drawn = DiT(loaded.config.dit, torch.Generator().manual_seed(seed)).to(self.device).eval()
+        pipeline = replace(made.pipeline, loaded=replace(loaded, dit=drawn, digests={"untrained": str(seed)}))
+        object.__setattr__(made, "pipeline", pipeline)
+        return made
 
     def roundtrip(self, video: Video) -> Video:
         """`video` through the codec alone: what is lost before any model."""

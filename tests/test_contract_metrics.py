@@ -48,6 +48,12 @@ TRACKED = crowd(0).arguments()
 SETS = {"a": RNG.normal(size=(40, 6)), "b": RNG.normal(1, 2, size=(36, 6))}
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "probes.probe": {
+        "features": np.random.default_rng(0).normal(size=(40, 3)),
+        "targets": np.random.default_rng(1).normal(size=(40, 2)),
+        "scenes": np.arange(40) % 10,
+    },
+    "probes.split": {"scenes": np.arange(40) % 10, "folds": 5, "seed": 0},
     "distances.frechet": SETS,
     "distances.frechet_infinity": {**SETS, "seed": 0},
     "distances.kernel_distance": SETS,

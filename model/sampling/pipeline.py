@@ -133,6 +133,40 @@ class Pipeline:
         return torch.stack(found, 1)[: len(wishes)].double().cpu().numpy()
 
     @torch.no_grad()
+    def features(self, wish: Wish, video: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+        """What the tokens are after entering and after each block, float32 [levels, 1 + depth, F, h, w, D],
+        where `video` uint8 [T, H, W, 3] is noised to each level behind the given frames, which stay clean.
+
+        At level 1 nothing of the video is left but what was given. The noise is that of the seed."""
+        dit, (told, noise) = self.loaded.dit, (self._told([wish]), self._noise([wish]))
+        latent = self._latents([video], 1)
+        given = self._context_latents(wish)
+        context = (torch.arange(latent.shape[1], device=self.device) < given).expand(latent.shape[:2])
+        seen: list[Tensor] = []
+        hooks = [
+            dit.stack[0].register_forward_pre_hook(lambda block, inputs: seen.append(inputs[0])),
+            *(b.register_forward_hook(lambda block, inputs, made: seen.append(made)) for b in dit.stack),
+        ]
+        try:
+            for value in levels:
+                level = torch.where(context, 0.0, float(value))
+                rest = {"actions": told.actions, "camera": told.camera, "mode": told.mode}
+                noised = flow.noised(latent, noise, level)
+                self._denoise(noised, level, told.seconds, context=context, text=told.text, **rest)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        patch = self.loaded.config.dit.patch
+        sides = latent.shape[1], latent.shape[3] // patch, latent.shape[4] // patch
+        rows = torch.stack([x[0].float() for x in seen]).reshape(len(levels), len(dit.stack) + 1, *sides, -1)
+        return rows.cpu().numpy()
+
+    @torch.no_grad()
+    def latents(self, video: np.ndarray) -> np.ndarray:
+        """Normalised latents of a video uint8 [T, H, W, 3], float32 [F, h, w, C]."""
+        return self._latents([video], 1)[0].permute(0, 2, 3, 1).float().cpu().numpy()
+
+    @torch.no_grad()
     def roundtrip(self, frames: np.ndarray) -> np.ndarray:
         """A video uint8 [T, H, W, 3] encoded and decoded, of the same shape."""
         vae = self.loaded.vae

@@ -1,0 +1,175 @@
+"""suite=probing: linear probes of a generator's activations, beside pixels, latents and untrained weights.
+
+    python -m simbench suite=probing generator=model cases=128 out=probes
+
+For each layer and noise level: how much of depth, camera, position and velocity (seen and hidden), rate and
+contact, and of colour and edges, a ridge regression reads on scenes that it was not fitted on
+(simbench.metrics.probes). Written: probing.json, probing.csv, and by `python -m reports.probing` a table and
+a figure. docs/questions.md says what was found.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench import exits
+from simbench.case import Setting
+from simbench.errors import UserError
+from simbench.files import write_text
+from simbench.generator import Features, Invalid
+from simbench.metrics.probes import Probed, probe
+from simbench.progress import progress
+from suites.naming import scene_ids
+from suites.probing_tables import Shape, Table, tables, truths
+from suites.probing_worlds import LOOKS, STATES, Clip, clips
+
+if TYPE_CHECKING:
+    from simbench.study import Call
+
+REPORT = "reports.probing.main"
+FOLDS = 5
+FEWEST = 4 * FOLDS
+"""Scenes that a quantity must be defined in at a frame, or that frame is not read."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One probe of `target`; see Table for the rest. A `control` reads values that were exchanged between
+    clips, of which nothing can be known."""
+
+    target: str
+    source: str
+    layer: int
+    level: float
+    control: bool
+    found: Probed
+
+    def row(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        row = asdict(self)
+        return row | row.pop("found")
+
+
+@dataclass(frozen=True)
+class Probing:
+    """Options of the study; conf/study/probing.yaml says what each is."""
+
+    levels: str = "1,0.5,0.1"
+    cells: int = 4
+    figures: bool = True
+
+    def run(self, call: Call) -> int:
+        """Ask, probe, write: 0. UserError for a generator without features, and for too few scenes."""
+        levels, count = self._levels(), call.request.scenes
+        if count < FEWEST:
+            raise UserError(f"cases={count} is too few to hold scenes out; use {FEWEST} or more, better 128")
+        if self.cells < 1:
+            raise UserError(f"probing.cells={self.cells} reads nothing; use 1 or more")
+        print(f"suite=probing: {len(STATES + LOOKS)} quantities in {count} scenes, levels {self.levels}")
+        if call.planned:
+            return exits.OK
+        generator: Any = call.request.load()
+        if "features" not in generator.capabilities:
+            raise UserError("this generator shows no features; use generator=model, or one that has them")
+        made = [clip for scene in scene_ids(count, call.request.seed) for clip in clips(scene, Setting())]
+        answers = [asked(who, made, levels) for who in (generator, generator.untrained(0))]
+        shape = Shape.of(answers[0][0], made[0], self.cells)
+        rows = tables(answers, made, levels, shape)
+        reads = list(read_all(rows, made, truths(made, shape), answers[0][0].blocks.shape[1] - 1))
+        _write(call, generator.identity(), reads)
+        words = [
+            f"probes={call.request.out}",
+            f"out={call.request.out}",
+            f"figures={str(self.figures).lower()}",
+        ]
+        from simbench.assemble import build
+
+        return int(build({"_target_": REPORT}, arguments=words))
+
+    def _levels(self) -> list[float]:
+        try:
+            found = [float(part) for part in self.levels.split(",")]
+        except ValueError as error:
+            raise UserError(
+                f"probing.levels={self.levels} are no numbers; use for example 1,0.5,0.1"
+            ) from error
+        if not all(0 <= level <= 1 for level in found):
+            raise UserError(f"probing.levels={self.levels} must be from 0 (clean) to 1 (noise)")
+        return found
+
+
+def asked(generator: Any, made: Sequence[Clip], levels: Sequence[float]) -> list[Features]:
+    """The features of every clip, in half precision. UserError where the generator cannot be asked."""
+    found = []
+    with progress("ask", len(made)) as bar:
+        for number, clip in enumerate(made):
+            (answer,) = generator.features([clip.condition], [clip.video], [number], levels)
+            if isinstance(answer, Invalid):
+                raise UserError(f"this generator cannot be asked about a {clip.kind} clip: {answer.reason}")
+            found.append(Features(answer.blocks.astype(np.float16), answer.latents.astype(np.float16)))
+            bar.step()
+    return found
+
+
+def read_all(
+    found: Iterator[Table], made: Sequence[Clip], wanted: Mapping[str, np.ndarray], controlled: int
+) -> Iterator[Read]:
+    """The probes of every quantity from every table; controls of the trained layer `controlled`."""
+    scenes = np.unique([clip.scene for clip in made], return_inverse=True)[1]
+    for table in found:
+        for name, values in wanted.items():
+            features = table.frames if values.ndim == 3 else table.places
+            rows = _rows(features, values, scenes)
+            if rows is None:
+                continue
+            place = (name, table.source, table.layer, table.level)
+            yield Read(*place, False, probe(*rows, folds=FOLDS))
+            if table.source == "trained" and table.layer == controlled:
+                yield Read(*place, True, probe(*exchanged(rows), folds=FOLDS))
+
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Features, targets, scenes, strata: a frame, or a place in a frame, so that neither tells anything."""
+
+
+def _rows(features: np.ndarray, values: np.ndarray, scenes: np.ndarray) -> Rows | None:
+    known = np.isfinite(values).all(-1)
+    whose = np.broadcast_to(scenes.reshape(-1, *[1] * (known.ndim - 1)), known.shape)
+    strata = np.broadcast_to(np.arange(known[0].size).reshape(known.shape[1:]), known.shape)
+    table = features[known], values[known], whose[known], strata[known]
+    fit = [s for s in np.unique(table[3]) if len(np.unique(table[2][table[3] == s])) >= FEWEST]
+    kept = np.isin(table[3], fit)
+    if not kept.any():
+        return None
+    x, y, names, parts = (column[kept] for column in table)
+    return x, y, names, parts
+
+
+def exchanged(rows: Rows) -> Rows:
+    """The same rows with their targets at random among those of a stratum."""
+    features, targets, scenes, strata = rows
+    rng, mixed = np.random.default_rng(1), targets.copy()
+    for stratum in np.unique(strata):
+        here = np.flatnonzero(strata == stratum)
+        mixed[here] = targets[rng.permutation(here)]
+    return features, mixed, scenes, strata
+
+
+def _write(call: Call, identity: Mapping[str, Any], reads: Sequence[Read]) -> None:
+    rows = [read.row() for read in reads]
+    head = {"schema": 1, "kind": "probing", "setting": Setting().name(), "seed": call.request.seed}
+    told = {**head, "scenes": call.request.scenes, "generator": dict(identity), "high": list(STATES)}
+    content = {**told, "low": list(LOOKS), "rows": rows}
+    write_text(call.request.out / "probing.json", json.dumps(content, indent=1, default=str) + "\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(call.request.out / "probing.csv", text.getvalue())

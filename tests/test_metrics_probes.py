@@ -1,0 +1,87 @@
+"""Probes read what is there, nothing where nothing is, and never a scene that they were fitted on."""
+
+import numpy as np
+import pytest
+
+from simbench.metrics.probes import probe, split
+
+
+def planted(rows: int, scenes: int, noise: float, features: int = 12) -> tuple[np.ndarray, ...]:
+    """Features, targets linear in them but for noise, and scenes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, features))
+    y = x @ rng.normal(size=(features, 2))
+    y /= y.std(0)
+    return x, y + noise * rng.normal(size=y.shape), np.arange(rows) % scenes
+
+
+def test_a_planted_signal_is_read_as_well_as_its_noise_allows() -> None:
+    assert probe(*planted(2000, 100, 0.0)).r2 > 0.999
+    found = probe(*planted(4000, 100, 1.0))
+    # Half of the variance is noise.
+    assert abs(found.r2 - 0.5) < 0.03 and found.low < 0.5 < found.high
+    assert (found.scenes, found.rows) == (100, 4000)
+
+
+def test_wide_features_are_read_as_narrow_ones() -> None:
+    x, y, scenes = planted(300, 60, 0.3)
+    wide = np.concatenate((x, np.zeros((300, 500))), 1)
+    assert abs(probe(wide, y, scenes).r2 - probe(x, y, scenes).r2) < 0.02
+
+
+def test_nothing_is_read_from_noise() -> None:
+    rng = np.random.default_rng(1)
+    found = probe(rng.normal(size=(600, 40)), rng.normal(size=(600, 1)), np.arange(600) % 60)
+    assert -0.1 < found.r2 < 0.03
+
+
+def test_a_scene_known_by_heart_tells_nothing() -> None:
+    """Features that name the scene, targets that belong to it: read perfectly where folds share scenes."""
+    rng = np.random.default_rng(2)
+    scenes = np.repeat(np.arange(50), 8)
+    x, y = np.eye(50)[scenes], rng.normal(size=(50, 1))[scenes]
+    assert probe(x, y, scenes).r2 < 0.05
+    assert probe(x, y, np.arange(400)).r2 > 0.9, "the leak that scenes are there to stop"
+
+
+def test_folds_never_share_a_scene_and_are_even() -> None:
+    scenes = np.random.default_rng(3).integers(0, 40, 500)
+    fold = split(scenes, 5, 0)
+    assert all(len(set(fold[scenes == s])) == 1 for s in range(40))
+    assert [len(set(scenes[fold == k])) for k in range(5)] == [8] * 5
+    with pytest.raises(ValueError, match="3 scenes are fewer than 5 folds"):
+        split(np.array([0, 1, 2]), 5, 0)
+
+
+def test_what_a_stratum_alone_tells_counts_for_nothing() -> None:
+    """A target that is the frame's number is no knowledge of the clip."""
+    scenes, frames = np.repeat(np.arange(60), 3), np.tile(np.arange(3), 60)
+    rng = np.random.default_rng(4)
+    x, y = np.eye(3)[frames], frames[:, None] + 0.1 * rng.normal(size=(180, 1))
+    assert probe(x, y, scenes).r2 > 0.9
+    assert probe(x, y, scenes, frames).r2 < 0.05
+
+
+def test_units_of_features_and_targets_have_no_say() -> None:
+    x, y, scenes = planted(500, 50, 0.5)
+    other = probe(x * np.geomspace(1e-3, 1e3, x.shape[1]), y * [1.0, 1e4] + 7.0, scenes)
+    assert abs(other.r2 - probe(x, y, scenes).r2) < 1e-6
+
+
+def test_the_interval_holds_what_more_scenes_say() -> None:
+    held = 0
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        x = rng.normal(size=(240, 4))
+        y = x[:, :1] + rng.normal(size=(240, 1)) + np.repeat(rng.normal(size=(40, 1)), 6, 0)
+        found = probe(x, y, np.repeat(np.arange(40), 6))
+        held += found.low < 1 / 3 < found.high
+    assert held >= 34
+
+
+def test_wrong_input_is_named() -> None:
+    x, y, scenes = planted(50, 10, 0.0)
+    with pytest.raises(ValueError, match="shape"):
+        probe(x[:-1], y, scenes)
+    with pytest.raises(ValueError, match="never vary"):
+        probe(x, np.ones((50, 1)), scenes)
