@@ -251,8 +251,9 @@ def spread(row: Mapping[str, Any]) -> str:
     return f"{row['mean']:.3f}{half}"
 
 
-def generator_of(chosen: Options) -> Generator:
-    """The generator of `conf/generator` with the options of the command line. UserError for unknown ones."""
+def generator_node(chosen: Options) -> dict[str, Any]:
+    """What builds the generator: its yaml in `conf/generator` with the options of the command line. UserError
+    for unknown ones."""
     import yaml
 
     from simbench import assemble
@@ -261,13 +262,13 @@ def generator_of(chosen: Options) -> Generator:
 
     known = sorted(path.stem for path in (CONF / "generator").glob("*.yaml"))
     path = CONF / "generator" / f"{one_of('generator', chosen.generator, known)}.yaml"
-    node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    node: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     for key, value in chosen.own:
         group, _, option = key.partition(".")
         if group != "generator" or option not in node or option in assemble.OTHERS:
             raise UserError(f"{key}={value} is no option of generator={chosen.generator}; its yaml is {path}")
         node[option] = yaml.safe_load(value)
-    return assemble.load(node)
+    return node
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -276,6 +277,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(chosen: Options) -> None:
+    from simbench import assemble
     from simbench.border import border
     from simbench.progress import progress
     from simbench.worlds.balls import SCENARIOS, SPLITS
@@ -287,7 +289,7 @@ def _run(chosen: Options) -> None:
             raise UserError(f"{name}={value} is too small; use {name}={low} or more")
     if chosen.sheet and Path(chosen.sheet).suffix != ".png":
         raise UserError(f"sheet={chosen.sheet} is no picture; end it in .png")
-    generator = generator_of(chosen)
+    generator: Generator = assemble.load(generator_node(chosen))
     reads: list[Read] = []
     shown: list[np.ndarray] = []
     with border() as guard, progress("phyworld", len(SCENARIOS) * len(SPLITS)) as bar:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SIDES = ("id", "radius", "speed", "both", "ood")
 PAPER = (
-    "Kang et al. print (10 m view, 0.1 s a frame): read truth 0.010; DiT-S from 30K clips 0.022 in range;"
+    "The paper prints: read truth 0.010; DiT-S from 30K clips 0.022 in range;"
     " DiT-L from 3M clips 0.012 in range, 0.427 out of it; DiT-B out of it 0.433, 0.328, 0.358 from 30K, 300K"
     " and 3M."
 )
