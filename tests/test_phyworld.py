@@ -199,6 +199,18 @@ def test_the_table_says_whether_the_trend_is_there(
     assert [r["mean"] for r in rows] == pytest.approx([e[0] for e in errors], rel=0.05)
 
 
+def test_a_seed_that_says_otherwise_is_heard(tmp_path: Path) -> None:
+    found = [
+        written(tmp_path, "a", trained, number, inside, 2.0)
+        for trained, both in ((100, (1.0, 1.2)), (1000, (0.4, 1.15)))
+        for number, inside in enumerate(both)
+    ]
+    points = phyworld_table.points_of([phyworld_table.read(path) for path in found])
+    change = phyworld_table.change(points, "id")
+    assert change.high is not None and change.high < 0
+    assert "does not fall for sure" in phyworld_table.verdict(points)[1]
+
+
 def test_a_change_is_paired_by_clip(tmp_path: Path) -> None:
     paths = [written(tmp_path, "a", trained, 3, scale, 2.0) for trained, scale in ((100, 1.0), (1000, 0.9))]
     points = phyworld_table.points_of([phyworld_table.read(path) for path in paths])
