@@ -182,21 +182,21 @@ def markdown(runs: Sequence[Run]) -> str:
     points = points_of(runs)
     clips = len(points[0].errors["all", "id"])
     lines = [
-        f"Error of velocity in m/s, 95 % interval over {clips} clips in each column but the last"
-        f" ({3 * clips}); seeds: the mean of each.",
+        f"Error of velocity in m/s with its 95 % interval over {clips} clips a split, {3 * clips} in ood;"
+        " seeds: the mean of each; missing: pairs of frames without a ball.",
         "",
-        "| model | training clips | " + " | ".join(SIDES) + " | seeds, id | seeds, ood | missing |",
-        "|---|---:|" + "---:|" * (len(SIDES) + 3),
+        "| model | training clips | " + " | ".join(SIDES) + " | seeds, id | seeds, ood | missing, id | ood |",
+        "|---|---:|" + "---:|" * (len(SIDES) + 4),
     ]
     for point in points:
         seeds = (", ".join(f"{mean:.3f}" for mean in point.seeds["all", s]) for s in ("id", "ood"))
-        lost = (point.missing["all", "id"] + 3 * point.missing["all", "ood"]) / 4
-        cells = [point.name, str(point.trained), *_cells(point.errors, "all"), *seeds, f"{lost:.1%}"]
+        lost = [f"{point.missing['all', s]:.1%}" for s in ("id", "ood")]
+        cells = [point.name, str(point.trained), *_cells(point.errors, "all"), *seeds, *lost]
         lines.append("| " + " | ".join(cells) + " |")
     for maker in (CODEC, TRUTH, STILL, STRAIGHT):
         if (maker, "all", "id") in runs[0].errors:
             known = {key[1:]: errors for key, errors in runs[0].errors.items() if key[0] == maker}
-            lines.append(f"| {maker} | – | " + " | ".join(_cells(known, "all")) + " | – | – | – |")
+            lines.append(f"| {maker} | – | " + " | ".join(_cells(known, "all")) + " | – | – | – | – |")
     lines += ["", "By scenario:", "", "| model | training clips | scenario | " + " | ".join(SIDES) + " |"]
     lines.append("|---|---:|---|" + "---:|" * len(SIDES))
     for point in points:
