@@ -156,8 +156,10 @@ def test_bad_options_are_one_line(word: str, says: str, capsys: pytest.CaptureFi
     assert says in found and found.count("\n") == 1
 
 
-def written(folder: Path, name: str, trained: int, number: int, inside: float, outside: float) -> Path:
-    """A file as of a run: errors of 20 clips a split around `inside` and `outside`."""
+def written(
+    folder: Path, name: str, trained: int, number: int, inside: float, outside: float, still: float = 3.0
+) -> Path:
+    """A file as of a run: errors of 20 clips a split around `inside` and `outside`, `still` of copy last."""
     rng = np.random.default_rng(number)
     found = [
         phyworld.Read("answer", s, p, float((inside if p == "id" else outside) * rng.uniform(0.8, 1.2)), 0.0)
@@ -165,7 +167,8 @@ def written(folder: Path, name: str, trained: int, number: int, inside: float, o
         for p in balls.SPLITS
         for _ in range(20)
     ]
-    found += [phyworld.Read(phyworld.TRUTH, r.scenario, r.split, 0.01, 0.0) for r in found]
+    for who, value in ((phyworld.TRUTH, 0.01), (phyworld.STILL, still)):
+        found += [phyworld.Read(who, r.scenario, r.split, value, 0.0) for r in found if r.maker == "answer"]
     head = {"clips": 20, "seed": 1, "frames": 9, "trained": trained, "name": name}
     path = folder / f"{name}-{trained}-{number}.json"
     path.write_text(json.dumps({"schema": 1, **head, "rows": phyworld.rows_of(found)}))
@@ -208,7 +211,20 @@ def test_a_seed_that_says_otherwise_is_heard(tmp_path: Path) -> None:
     points = phyworld_table.points_of([phyworld_table.read(path) for path in found])
     change = phyworld_table.change(points, "id")
     assert change.high is not None and change.high < 0
-    assert "does not fall for sure" in phyworld_table.verdict(points)[1]
+    assert "does not fall for sure" in phyworld_table.verdict(points, 3.0)[1]
+
+
+def test_no_trend_is_claimed_of_one_seed_or_of_models_that_hardly_move_anything(tmp_path: Path) -> None:
+    ends = ((100, 1.0, 2.0), (1000, 0.4, 1.9))
+    paths = [written(tmp_path, "a", t, seed, i, o) for t, i, o in ends for seed in (0, 1)]
+    runs = [phyworld_table.read(path) for path in paths]
+    assert "published trend." in phyworld_table.verdict(phyworld_table.points_of(runs), 3.0)[1]
+    assert (
+        "% of what the last given frame has: not"
+        in phyworld_table.verdict(phyworld_table.points_of(runs), 0.79)[1]
+    )
+    alone = phyworld_table.verdict(phyworld_table.points_of(runs[::2]), 3.0)[1]
+    assert "one seed each" in alone and "not reproduced at this size" in alone
 
 
 def test_a_change_is_paired_by_clip(tmp_path: Path) -> None:
