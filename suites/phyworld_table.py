@@ -67,6 +67,9 @@ def read(path: Path) -> Run:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         rows = {(r["maker"], r["scenario"], r["split"]): r for r in found["rows"]}
+        for maker in (ANSWER, STILL):
+            if (maker, "all", "id") not in rows:
+                raise KeyError(maker)
         run = Run(
             str(path),
             str(found["name"]),

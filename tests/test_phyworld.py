@@ -244,8 +244,13 @@ def test_bad_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     bad.write_text("{}")
     untold, other = written(tmp_path, "a", 0, 0, 1.0, 2.0), tmp_path / "other.json"
     other.write_text(one.read_text().replace('"seed": 1', '"seed": 2'))
+    part = json.loads(one.read_text())
+    part["rows"] = [row for row in part["rows"] if row["maker"] != phyworld.STILL]
+    half = tmp_path / "half.json"
+    half.write_text(json.dumps(part))
     for word, says in (
         ("files=", "files= names no file"),
+        (f"files={half}", f"{half} is no file of suites.phyworld ('copy last')"),
         (f"files={bad}", f"{bad} is no file of suites.phyworld"),
         (f"files={tmp_path / 'none.json'}", "is no file of suites.phyworld"),
         (f"files={untold}", f"{untold} does not say what it was trained on; write it with trained="),
