@@ -13,6 +13,7 @@ from model.actions import encode
 from model.clips.variety import Variety, vary_layout, vary_scene
 from model.data import Sample
 from simbench.errors import UserError
+from simbench.worlds.balls import SCENARIOS
 from simbench.worlds.captions import caption
 from simbench.worlds.scene import Caption, Scene
 
@@ -42,9 +43,10 @@ class OccluderMix:
 class Mix:
     """What a data set is drawn from. `samples` x `samples` rays give a pixel its colour.
 
-    A family that is named twice is drawn twice as often. A share `steady` of the clips has `difficulty`, the
-    rest any from 0 to `hardest`. `turn` is the widest turn of look-away in degrees, the narrowest half of
-    it; 0 leaves the family its own.
+    `families` are those of three dimensions, or scenarios of simbench.worlds.balls: never both. Of those only
+    frames, fps and the size, which is square, count. A family that is named twice is drawn twice as often.
+    A share `steady` of the clips has `difficulty`, the rest any from 0 to `hardest`. `turn` is the
+    widest turn of look-away in degrees, the narrowest half of it; 0 leaves the family its own.
     """
 
     families: tuple[str, ...] = ("occluder",)
@@ -64,8 +66,8 @@ class Mix:
 
 def named(name: str) -> Mix:
     """The mixes that recipes use: `nano` (occluder, 32 px, plain), `acts` (the same and processes, pushes and
-    bites), `tiny` (all families, 64 px, rich), and of the two small ones `words` (objects in the open, told
-    as a test tells them) and `yaw` (a camera turns)."""
+    bites), `tiny` (all families, 64 px, rich), and of the small ones `words` (objects in the open, told as a
+    test tells them), `yaw` (a camera turns) and `phyworld` (balls in two dimensions)."""
     if name == "nano":
         return Mix()
     if name == "acts":
@@ -80,15 +82,30 @@ def named(name: str) -> Mix:
         return Mix(frames=5, steady=1.0, occluder=told, variety=Variety(board=0.0, shapes=0.0))
     if name == "yaw":
         return Mix(("look-away",), frames=9, samples=2, steady=1.0, turn=24.0)
-    raise UserError(f"mix={name} is unknown; use nano, acts, tiny, words or yaw")
+    if name == "phyworld":
+        return Mix(SCENARIOS, frames=9)
+    raise UserError(f"mix={name} is unknown; use nano, acts, tiny, words, yaw or phyworld")
+
+
+def is_flat(mix: Mix) -> bool:
+    """Whether clips show balls in two dimensions. UserError where some families do and others do not."""
+    flat = [name in SCENARIOS for name in mix.families]
+    if any(flat) and not all(flat):
+        raise UserError(
+            f"family={','.join(mix.families)} mixes balls in two dimensions with worlds of three;"
+            " make two pools"
+        )
+    return any(flat)
 
 
 def check_mix(mix: Mix) -> None:
     """UserError names the option of a mix that no clip can be drawn with."""
     from simbench.worlds import families
 
-    for name in mix.families:
+    for name in () if is_flat(mix) else mix.families:
         families.builder(name)
+    if is_flat(mix) and mix.width != mix.height:
+        raise UserError(f"size={mix.width}x{mix.height}: clips of balls are square; use size={mix.height}")
     if not mix.families:
         raise UserError("a mix needs at least one family; use family=all or a name")
     if mix.look not in families.LOOKS:
@@ -126,6 +143,11 @@ def draw_scene(mix: Mix, seed: int, index: int) -> Scene:
     from simbench.worlds import families
 
     world = world_seed(seed, index)
+    if is_flat(mix):
+        raise UserError(
+            f"family={','.join(mix.families)} has no scene in three dimensions; only python -m model.data"
+            " pool and model.train know clips of balls"
+        )
     rng = random.Random(f"train:{world}")
     family = rng.choice(mix.families)
     steady = rng.random() < mix.steady
@@ -191,6 +213,10 @@ def rendered(mix: Mix, seed: int, index: int) -> Rendered:
 
 def draw(mix: Mix, seed: int, index: int) -> Sample:
     """Clip `index` of data set `seed`: a pure function of its arguments, the same on every machine."""
+    if is_flat(mix):
+        from model.clips import balls
+
+        return balls.sample(mix, world_seed(seed, index))
     made = rendered(mix, seed, index)
     scene = made.scene
     facts = {"family": scene.family, "seed": world_seed(seed, index), "look": mix.look, "split": "train"}
