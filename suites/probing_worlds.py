@@ -121,7 +121,7 @@ def _states(
 
 def _mover(world: Scene, compiled: CompiledClip, frames: Frames, s: Setting) -> dict[str, np.ndarray]:
     """Place and velocity, shares of the picture (and a second), of the one mover while it is seen, and while
-    nothing of it is."""
+    nothing of it is though it is within the picture."""
     from simbench.worlds import truth
 
     body = next(n for n, b in enumerate(world.bodies) if b.role == "mover")
@@ -129,7 +129,8 @@ def _mover(world: Scene, compiled: CompiledClip, frames: Frames, s: Setting) -> 
     place = place / (s.width, s.height)
     velocity = np.gradient(place, 1.0 / s.fps, axis=0)
     pixels = (frames.ids == body).sum((1, 2))
-    seen, gone = pixels >= SEEN * pixels.max(), pixels == 0
+    inside = ((place >= 0) & (place <= 1)).all(1)
+    seen, gone = pixels >= SEEN * pixels.max(), (pixels == 0) & inside
     found = {}
     for name, when in (("", seen), ("hidden ", gone)):
         found[f"{name}position"] = np.where(when[:, None], place, np.nan)
