@@ -89,3 +89,20 @@ def test_commands_go_with_the_picture() -> None:
         place = sample.video[t, min(int(y * 64), 63), max(min(int(x * 64), 63), 0)]
         beside = sample.video[0, min(int(y * 64), 63), max(min(int(x * 64), 63), 0)]
         assert np.abs(place.astype(int) - beside).max() > 20 or place.min() > 180
+
+
+def test_a_still_is_a_frame_of_its_clip() -> None:
+    mix = named("acts")
+    places = set()
+    for index in range(12):
+        clip, image = draw(mix, 0, index), draw(dataclasses.replace(mix, still=True), 0, index)
+        assert clip.mask is not None and image.mask is not None
+        pairs = zip(clip.video, clip.mask, strict=True)
+        same = [np.array_equal(image.video[0], f) and np.array_equal(image.mask[0], m) for f, m in pairs]
+        assert any(same)
+        places.add(same.index(True))
+        assert image.video.shape == (1, 32, 32, 3) and image.actions is None
+        assert image.camera is not None and np.array_equal(
+            image.camera, np.eye(4, dtype=np.float32)[None, :3]
+        )
+    assert len(places) > 4, "from anywhere in the clip"

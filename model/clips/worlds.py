@@ -47,6 +47,7 @@ class Mix:
     frames, fps and the size, which is square, count. A family that is named twice is drawn twice as often.
     A share `steady` of the clips has `difficulty`, the rest any from 0 to `hardest`. `turn` is the
     widest turn of look-away in degrees, the narrowest half of it; 0 leaves the family its own.
+    With `still` a sample is an image, one frame of its clip at random.
     """
 
     families: tuple[str, ...] = ("occluder",)
@@ -60,6 +61,7 @@ class Mix:
     steady: float = 0.5
     hardest: float = 0.8
     turn: float = 0.0
+    still: bool = False
     occluder: OccluderMix = field(default_factory=OccluderMix)
     variety: Variety = field(default_factory=Variety)
 
@@ -212,11 +214,27 @@ def rendered(mix: Mix, seed: int, index: int) -> Rendered:
 
 
 def draw(mix: Mix, seed: int, index: int) -> Sample:
-    """Clip `index` of data set `seed`: a pure function of its arguments, the same on every machine."""
+    """Clip `index` of data set `seed`, or a frame of it: a pure function, the same on every machine."""
     if is_flat(mix):
         from model.clips import balls
 
-        return balls.sample(mix, world_seed(seed, index))
+        sample = balls.sample(mix, world_seed(seed, index))
+    else:
+        sample = _drawn(mix, seed, index)
+    return still(sample, random.Random(f"still:{world_seed(seed, index)}")) if mix.still else sample
+
+
+def still(sample: Sample, rng: random.Random) -> Sample:
+    """One frame of a clip as an image: no camera but its own, and no command."""
+    t = rng.randrange(len(sample.video))
+    rest = {name: getattr(sample, name) for name in ("mask", "camera")}
+    kept: dict[str, Any] = {k: None if v is None else v[t : t + 1].copy() for k, v in rest.items()}
+    if kept["camera"] is not None:
+        kept["camera"][:] = np.eye(4, dtype=np.float32)[:3]
+    return dataclasses.replace(sample, video=sample.video[t : t + 1].copy(), actions=None, **kept)
+
+
+def _drawn(mix: Mix, seed: int, index: int) -> Sample:
     made = rendered(mix, seed, index)
     scene = made.scene
     facts = {"family": scene.family, "seed": world_seed(seed, index), "look": mix.look, "split": "train"}
