@@ -66,33 +66,38 @@ def _decibels(error: float | None) -> float | None:
     return None if error is None or error <= 0 else float(-10 * np.log10(error))
 
 
+def across_halves(truth: np.ndarray, made: np.ndarray, first: np.ndarray, ddof: int) -> float:
+    """Frechet distance of features [N, D] of the truth and of what was made for the same cases; no unit. The
+    truth of each half (`first` bool [N] says which) against what was made in the other, mean of both."""
+    from simbench.metrics.distances import frechet
+
+    return mean([frechet(truth[one], made[~one], ddof) for one in (first, ~first)])
+
+
 def distances(
     truth: np.ndarray, made: np.ndarray, scenes: np.ndarray, first: np.ndarray, ddof: int
 ) -> dict[str, Any]:
     """Distances of features [N, D] of the truth and of what was made for the same cases; no unit. `scenes`
     int [N]: which is of which scene; `first` bool [N]: which are of the first half of the scenes.
 
-    frechet: the truth of each half against what was made in the other, mean of both. limit: the same for N
-    without end, its interval the mean of both (None below 16 clips or 8 scenes a half); both must be straight
-    for it to be. kernel: unbiased (KID's kernel), over all pairs of different scenes, with its interval.
+    frechet: across the halves. limit: the same for N without end, its interval the mean of both (None below
+    16 clips or 8 scenes a half); both must be straight for it to be. kernel: unbiased (KID's kernel), over all
+    pairs of different scenes, with its interval.
     """
     from simbench.metrics import distances as d
 
     halves = ((first, ~first), (~first, first))
-    sides = [(truth[one], made[other]) for one, other in halves]
-    labels = [(scenes[one], scenes[other]) for one, other in halves]
-    fewest = min(int(part.sum()) for part in (first, ~first))
-    enough = fewest >= d.LEAST and min(len(np.unique(p)) for p in labels[0]) >= d.LEAST_SCENES
+    fewest = min(int(part.sum()) for part in halves[0])
     limit = None
-    if enough:
+    if fewest >= d.LEAST and min(len(np.unique(scenes[p])) for p in halves[0]) >= d.LEAST_SCENES:
         ends = [
-            asdict(d.frechet_infinity(a, b, 0, ddof, scenes=which))
-            for (a, b), which in zip(sides, labels, strict=True)
+            asdict(d.frechet_infinity(truth[a], made[b], 0, ddof, scenes=(scenes[a], scenes[b])))
+            for a, b in halves
         ]
         limit = {key: mean([end[key] for end in ends]) for key in ("value", "low", "high")}
         limit |= {"straight": all(end["straight"] for end in ends)}
     return {
-        "frechet": mean([d.frechet(a, b, ddof) for a, b in sides]),
+        "frechet": across_halves(truth, made, first, ddof),
         "limit": limit,
         "kernel": asdict(d.kernel_between(truth, made, scenes)),
     }

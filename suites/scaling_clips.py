@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suites.quality import distances
+from suites.quality_rows import across_halves
 
 if TYPE_CHECKING:
     from simbench.engine import Engine
@@ -163,7 +163,7 @@ def _made(
 
 def interval(truth: np.ndarray, made: np.ndarray, scene: np.ndarray, ddof: int) -> Estimate:
     """Frechet distance of features [N, D] of the truth and of what was made for the same cases, across two
-    halves of the scenes (suites.quality.distances), with a 95 % jackknife interval over groups of scenes.
+    halves of the scenes (suites.quality_rows), with a 95 % jackknife interval over groups of scenes.
 
     `scene` int [N] numbers the scenes of the rows. What a smaller set adds to a Frechet distance is alike in
     all that leave one group out, so that it does not widen the interval.
@@ -182,7 +182,7 @@ def interval(truth: np.ndarray, made: np.ndarray, scene: np.ndarray, ddof: int) 
 
     def at(kept: np.ndarray) -> float:
         """The distance of the rows `kept`."""
-        return distances(truth[kept], made[kept], half[scene[kept]], ddof)["frechet"]
+        return across_halves(truth[kept], made[kept], half[scene[kept]], ddof)
 
     every = np.ones(len(scene), bool)
     value = at(every)

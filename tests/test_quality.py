@@ -12,7 +12,7 @@ from conftest import build
 
 from simbench.errors import UserError
 from suites import measure, quality, quality_page
-from suites.quality_rows import Clip, averages, distances
+from suites.quality_rows import Clip, across_halves, averages, distances
 
 pytestmark = pytest.mark.torch
 SHORT = ["suite=permanence", "scenes=4", "workers=1", "space=random-motion,states"]
@@ -116,6 +116,7 @@ def test_sets_are_compared_across_scenes() -> None:
     assert moved["kernel"]["low"] > fresh["kernel"]["high"]
     assert moved["limit"]["straight"] and abs(moved["limit"]["value"] - 4.0) < 0.8
     assert itself["limit"]["low"] <= 0 <= itself["limit"]["high"]
+    assert fresh["frechet"] != itself["frechet"] == across_halves(truth, truth, first, 1)
     few = scenes < 14
     assert distances(truth[few], truth[few], scenes[few], first[few], 1)["limit"] is None
 
