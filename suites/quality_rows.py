@@ -81,8 +81,8 @@ def distances(
     int [N]: which is of which scene; `first` bool [N]: which are of the first half of the scenes.
 
     frechet: across the halves. limit: the same for N without end, its interval the mean of both (None below
-    16 clips or 8 scenes a half); both must be straight for it to be. kernel: unbiased (KID's kernel), over all
-    pairs of different scenes, with its interval.
+    16 clips or 8 scenes a half); both must be straight for it to be. kernel: unbiased (KID's kernel), over
+    all pairs of different scenes, with its interval.
     """
     from simbench.metrics import distances as d
 
