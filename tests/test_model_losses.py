@@ -1,0 +1,67 @@
+"""python -m model.losses: pairs on the same clips and noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_model
+
+pytest.importorskip("torch")
+
+from model import losses
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pool whose camera moves, and three models."""
+    from model.clips.commands import main as make
+
+    folder = tmp_path_factory.mktemp("losses")
+    words = ["pool", f"out={folder / 'held'}", "mix=nano", "family=orbit", "clips=6", "frames=9", "seed=9"]
+    assert make(words) == 0
+    tiny_model.write(folder / "plain")
+    tiny_model.write(folder / "other", seed=1)
+    tiny_model.write(folder / "told", camera=True)
+    return folder
+
+
+def asked(place: Path, *names: str) -> losses.Options:
+    """Options for models of `place`."""
+    return losses.Options(tuple(place / name for name in names), place / "held", 6, 5)
+
+
+def test_a_model_differs_from_itself_by_nothing_and_from_another(place: Path) -> None:
+    first, again, other = (losses.losses(place / n, asked(place, n)) for n in ("plain", "plain", "other"))
+    assert first.shape == (6,) and np.isfinite(first).all()
+    assert np.array_equal(first, again) and not np.allclose(first, other)
+    lines = losses.table(asked(place, "plain", "plain", "other")).splitlines()
+    assert "+0.0000 (+0.0000 to +0.0000)" in lines[2] and "+0.0000 (" not in lines[3]
+    assert "over 6 clips" in lines[0]
+
+
+def test_a_model_with_a_camera_is_told_it(place: Path) -> None:
+    assert np.isfinite(losses.losses(place / "told", asked(place, "told"))).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["data=x"], "dirs= is missing"),
+        (["dirs=a", "data=b", "clips=one"], "clips=one is not a whole number of 2"),
+        (["dirs=a", "data=b", "colour=red"], "cannot use 'colour=red'"),
+        (["dirs=nowhere", "data=nowhere"], "does not exist"),
+    ],
+)
+def test_what_is_wrong_is_named(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert losses.main(words) == 2
+    said = capsys.readouterr().err
+    assert says in said and said.count("\n") == 1
+
+
+def test_nothing_left_to_see(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert losses.main([f"dirs={place / 'plain'}", f"data={place / 'held'}", "given=9"]) == 2
+    assert "leaves nothing of 9 frames" in capsys.readouterr().err
