@@ -53,6 +53,20 @@ def test_intervals_hold_what_they_promise() -> None:
     assert 0.3 <= quarter / count <= 0.75, quarter
 
 
+def test_intervals_of_a_loss_hold_what_they_promise() -> None:
+    """A loss has no scenes: its interval is that of the training seeds, here 10 % of it."""
+    rng, count, held = np.random.default_rng(12), 60, 0
+    compute = np.repeat(FIVE, [3, 3, 2, 1, 1])
+    names = tuple(f"run-{i}" for i in range(len(compute)))
+    widths = []
+    for i in range(count):
+        losses = law(compute, 0.0) * np.exp(rng.normal(0, 0.1, len(compute)))
+        found = fitted(Points(names, compute, losses[:, None], None, True), seed=i, draws=100)
+        held += found.b.low <= B <= (found.b.high or np.inf)
+        widths.append((found.b.high or np.inf) - found.b.low)
+    assert held / count >= 0.88 and min(widths) > 0.01, (held, min(widths))
+
+
 def test_the_optimum_is_that_of_a_peer_from_its_best_of_many_starts() -> None:
     from scipy.optimize import least_squares
 

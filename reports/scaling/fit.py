@@ -148,14 +148,20 @@ def _pool(mean: np.ndarray, group: np.ndarray) -> np.ndarray | None:
     return np.asarray(found) if found else None
 
 
+def _sizes(mean: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """The mean [R] over the seeds of each run's budget."""
+    found: np.ndarray = (np.bincount(group, np.abs(mean)) / np.bincount(group))[group]
+    return found
+
+
 def _noise(
     points: Points, group: np.ndarray, law: Law, numbers: int, rng: np.random.Generator, draws: int
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Deviations of runs [draws, R], the observer's error [draws], and whether seeds were seen apart."""
     values, mean = points.values, points.values.mean(1)
     runs, scenes = values.shape
-    # Losses keep their spread relative to their size.
-    size = np.abs(mean) if points.relative else np.ones(runs)
+    # Losses keep their spread relative to the size of their budget's mean.
+    size = _sizes(mean, group) if points.relative else np.ones(runs)
     noise, floor = np.zeros((draws, runs)), np.zeros(draws)
     if points.floor is not None:
         floor += points.floor.mean()
