@@ -68,13 +68,13 @@ class Probing:
     def run(self, call: Call) -> int:
         """Ask, probe, write: 0. UserError for a generator without features, and for too few scenes."""
         levels, count = self._levels(), call.request.scenes
-        if count < FEWEST:
-            raise UserError(f"cases={count} is too few to hold scenes out; use {FEWEST} or more, better 128")
         if self.cells < 1:
             raise UserError(f"probing.cells={self.cells} reads nothing; use 1 or more")
         print(f"suite=probing: {len(STATES + LOOKS)} quantities in {count} scenes, levels {self.levels}")
         if call.planned:
             return exits.OK
+        if count < FEWEST:
+            raise UserError(f"cases={count} is too few to hold scenes out; use {FEWEST} or more, better 128")
         generator: Any = call.request.load()
         if "features" not in generator.capabilities:
             raise UserError("this generator shows no features; use generator=model, or one that has them")
