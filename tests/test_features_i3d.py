@@ -69,6 +69,117 @@ def test_the_network_has_the_size_of_the_papers(net: Any) -> None:
         assert name in names
 
 
+PUBLIC = {"Conv3d_1a_7x7": (3, 64, 7), "Conv3d_2b_1x1": (64, 64, 1), "Conv3d_2c_3x3": (64, 192, 3)} | {
+    f"Mixed_{name}.{branch}": (before, after, kernel)
+    for name, seen, (one, less, more, few, many, last) in (
+        ("3b", 192, (64, 96, 128, 16, 32, 32)),
+        ("3c", 256, (128, 128, 192, 32, 96, 64)),
+        ("4b", 480, (192, 96, 208, 16, 48, 64)),
+        ("4c", 512, (160, 112, 224, 24, 64, 64)),
+        ("4d", 512, (128, 128, 256, 24, 64, 64)),
+        ("4e", 512, (112, 144, 288, 32, 64, 64)),
+        ("4f", 528, (256, 160, 320, 32, 128, 128)),
+        ("5b", 832, (256, 160, 320, 32, 128, 128)),
+        ("5c", 832, (384, 192, 384, 48, 128, 128)),
+    )
+    for branch, before, after, kernel in (
+        ("b0", seen, one, 1),
+        ("b1a", seen, less, 1),
+        ("b1b", less, more, 3),
+        ("b2a", seen, few, 1),
+        ("b2b", few, many, 3),
+        ("b3b", seen, last, 1),
+    )
+}
+"""Layers of the public state dicts (rgb_imagenet.pt): channels in and out, kernel. The widths are those of
+table 1 of Szegedy et al. (CVPR 2015), which I3D inflates."""
+
+
+def test_the_state_has_the_names_and_shapes_of_the_public_one(net: Any) -> None:
+    expected: dict[str, tuple[int, ...]] = {
+        "logits.conv3d.weight": (400, 1024, 1, 1, 1),
+        "logits.conv3d.bias": (400,),
+    }
+    for name, (before, after, kernel) in PUBLIC.items():
+        expected[f"{name}.conv3d.weight"] = (after, before, kernel, kernel, kernel)
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            expected[f"{name}.bn.{part}"] = (after,)
+    found = {k: tuple(v.shape) for k, v in net.state_dict().items() if "num_batches" not in k}
+    assert found == expected and len(PUBLIC) == 57
+    trunk = sum(p.numel() for name, p in net.named_parameters() if not name.startswith("logits"))
+    assert trunk == 12_287_264
+
+
+def lively(epsilon: float = 1e-3) -> Any:
+    """I3D with random weights and random statistics, so that folding has something to fold."""
+    import torch
+
+    from simbench.features.inception import Inception
+
+    torch.manual_seed(1)
+    net = Inception(epsilon=epsilon).eval()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm3d):
+            layer.running_mean.normal_(0, 0.2)
+            layer.running_var.uniform_(0.01, 0.2)
+            layer.weight.data.uniform_(0.5, 2)
+            layer.bias.data.normal_(0, 0.2)
+    return net
+
+
+@pytest.mark.parametrize(("frames", "side"), [(9, 32), (16, 70)])
+def test_folded_the_network_is_the_same(frames: int, side: int) -> None:
+    import torch
+
+    from simbench.features.folded import FoldedInception
+
+    net = lively()
+    folded = FoldedInception(net).eval()
+    x = torch.randn(2, 3, frames, side, side)
+    with torch.inference_mode():
+        wanted = net(x)
+        torch.testing.assert_close(folded(x), wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
+        with pytest.raises(ValueError, match="x holds 8 frames; give 9"):
+            folded(x[:, :, :8])
+
+
+@pytest.mark.parametrize("shape", [(7, 9, 11), (8, 8, 8), (1, 2, 3)])
+def test_pools_axis_by_axis_are_torchs(shape: tuple[int, ...]) -> None:
+    import torch
+
+    from simbench.features.folded import pooled
+    from simbench.features.inception import same
+
+    x = torch.rand(2, 3, *shape)
+    for kernel, stride in (
+        ((1, 3, 3), (1, 2, 2)),
+        ((3, 3, 3), (2, 2, 2)),
+        ((2, 2, 2), (2, 2, 2)),
+        ((3, 3, 3), (1, 1, 1)),
+    ):
+        wanted = torch.nn.functional.max_pool3d(same(x, kernel, stride), kernel, stride)
+        assert torch.equal(pooled(x, kernel, stride), wanted)
+
+
+def test_the_epsilon_is_the_protocols(tmp_path: Path) -> None:
+    """VideoGPT and cd-fvd run I3D with 1e-5 beside the variance, TensorFlow with 1e-3."""
+    import torch
+    from safetensors.torch import save_file
+
+    save_file(
+        {k: v for k, v in lively().state_dict().items() if "num_batches" not in k}, tmp_path / "x.safetensors"
+    )
+    for protocol, epsilon in (("tf2018", 1e-3), ("stylegan-v", 1e-3), ("videogpt", 1e-5), ("cd-fvd", 1e-5)):
+        assert PRESETS[protocol].epsilon == epsilon
+    x = torch.randn(1, 3, 9, 32, 32)
+    with torch.inference_mode():
+        usual, other = (lively(epsilon)(x) for epsilon in (1e-3, 1e-5))
+        assert float((usual - other).abs().max()) > 1e-2 * float(usual.abs().max())
+        for protocol, wanted in (("tf2018", usual), ("cd-fvd", other)):
+            one = space_named("i3d", weights=str(tmp_path / "x.safetensors"), protocol=protocol)
+            torch.testing.assert_close(one._net(x), wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+
+
 @pytest.mark.parametrize(("frames", "side"), [(9, 32), (17, 50)])
 def test_clips_become_logits(net: Any, frames: int, side: int) -> None:
     import torch

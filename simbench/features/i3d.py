@@ -26,8 +26,8 @@ HOW = (
     "weights missing; give weights=FILE.safetensors, or weights=i3d_torchscript.pt with its sha256="
     " (docs/distances.md says where they come from)"
 )
-BATCH = 2
-"""Clips at a time: 0.4 GB of activations each at 224 px and 16 frames."""
+BATCH = 1
+"""Clips at a time: more are no faster on a CPU, whose cache holds little of one at 224 px and 16 frames."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class I3D:
     _net: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        preset_named(self.protocol)
+        preset = preset_named(self.protocol)
         if not self.weights:
             raise Missing(HOW)
         path, digest = located(self.weights, self.sha256)
         scripted = path.suffix != ".safetensors"
-        net = module(str(path), self.sha256, "weights") if scripted else _state(path)
+        net = module(str(path), self.sha256, "weights") if scripted else _state(path, preset.epsilon)
         object.__setattr__(self, "_file", (path, digest))
         object.__setattr__(self, "_net", net)
         if scripted:
@@ -90,11 +90,13 @@ class I3D:
         return result
 
 
-def _state(path: Path) -> torch.nn.Module:
-    """Our network with the weights of a safetensors file; UserError names a tensor that does not fit."""
+def _state(path: Path, epsilon: float) -> torch.nn.Module:
+    """Our network, folded, with the weights of a safetensors file; UserError names a tensor that does not
+    fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from simbench.features.folded import FoldedInception
     from simbench.features.inception import Inception
 
     try:
@@ -102,7 +104,8 @@ def _state(path: Path) -> torch.nn.Module:
     except SafetensorError as error:
         raise UserError(f"{path} is no safetensors file ({error}); pickled weights are not read") from error
     last = tensors.get("logits.conv3d.weight")
-    net = Inception() if last is None else Inception(len(last))
+    classes = {} if last is None else {"classes": len(last)}
+    net = Inception(**classes, epsilon=epsilon)
     for name, own in net.state_dict().items():
         if name.endswith("num_batches_tracked"):
             tensors.setdefault(name, own)
@@ -113,4 +116,4 @@ def _state(path: Path) -> torch.nn.Module:
     if extra:
         raise UserError(f"{path} holds {extra[0]}, which I3D has not; give I3D's weights")
     net.load_state_dict(tensors)
-    return net.eval()
+    return FoldedInception(net.eval())

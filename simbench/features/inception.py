@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CLASSES = 400
+EPSILON = 1e-3
+"""Beside the variance in batch normalisation, as in TensorFlow's network; some ports have 1e-5."""
+
 LEAST_FRAMES = 9
 """Time is divided by 8 and then averaged over 2: shorter clips leave nothing to average."""
 
@@ -53,7 +56,7 @@ class Unit(nn.Module):
         super().__init__()
         self.kernel, self.stride = kernel, stride
         self.conv3d = nn.Conv3d(before, after, kernel, stride, bias=False)
-        self.bn = nn.BatchNorm3d(after, eps=1e-3, momentum=0.01)
+        self.bn = nn.BatchNorm3d(after, eps=EPSILON, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, T, H, W] to [N, C', ceil(T / stride), ...]."""
@@ -93,9 +96,12 @@ class Logits(nn.Module):
 
 
 class Inception(nn.Module):
-    """Pictures [N, 3, T, H, W] in [-1, 1] (trained at 224 px) to logits [N, classes], the mean over time."""
+    """Pictures [N, 3, T, H, W] in [-1, 1] (trained at 224 px) to logits [N, classes], the mean over time.
 
-    def __init__(self, classes: int = CLASSES) -> None:
+    `epsilon` stands beside the variance in batch normalisation.
+    """
+
+    def __init__(self, classes: int = CLASSES, epsilon: float = EPSILON) -> None:
         super().__init__()
         self.Conv3d_1a_7x7 = Unit(3, 64, (7, 7, 7), (2, 2, 2))
         self.Conv3d_2b_1x1 = Unit(64, 64)
@@ -103,6 +109,9 @@ class Inception(nn.Module):
         for name, (before, widths) in MIXED.items():
             self.add_module(name, Mixed(before, widths))
         self.logits = Logits(classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm3d):
+                layer.eps = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class. ValueError below 9 frames."""
