@@ -157,12 +157,7 @@ def draw_scene(mix: Mix, seed: int, index: int) -> Scene:
     duration = max(mix.frames - 1, 1) / mix.fps
     if family == "occluder":
         return _occluder(mix, world, rng, duration, difficulty)
-    known = {
-        "split": "train",
-        "aspect": mix.width / mix.height,
-        "step": 1.0 / mix.fps,
-        "steps": mix.frames - 1,
-    }
+    known = {"split": "train", "aspect": mix.width / mix.height}
     takes = families.options(family)
     options: dict[str, Any] = {name: value for name, value in known.items() if name in takes}
     if family == "look-away" and mix.turn:
