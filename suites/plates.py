@@ -2,8 +2,9 @@
 
 A scene is two cases of one plate with the same given frames: `pan` and `panel`. Static points that were
 given, then out of sight, are sought on return. S = path (shown - stale): the share found again on return,
-less the share still in its old place while it should be out of sight, times the share found on the way where
-the command puts it. A picture that never changes shows on return what it showed before: 0, whatever it shows.
+less the share still in its old place while it should be out of sight, times how well the way is followed
+while some points are in view and others not. A picture that never changes shows on return what it showed
+before: 0, whatever it shows; one that changes only as a whole follows no way: 0.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Plates:
     rate: float = 24.0
     oracle_raw: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = "plates"
-    version: int = 1
+    version: int = 2
     preload: ClassVar[tuple[str, ...]] = ("simbench.warm", "suites.plates")
     columns: ClassVar[tuple[str, ...]] = ("shown", "path", "stale", "moved_on", "drift")
 
@@ -84,14 +85,14 @@ class Plates:
 
     def chosen(self, scene: str) -> Sequence[tuple[Layout, reader.Bench]]:
         """The part of a plate that a scene shows: the first of TRIES with plenty of points in both cases and,
-        where it is rendered, a thing that moves on; else the one with most points. UserError where there are
-        too few."""
+        where it is rendered, a thing that moves on; else the one with most points. A part that no frame parts
+        counts as one without points. UserError where there are too few."""
         seed, most = seed_of(self.name, scene), -1
         for attempt in range(TRIES):
             dice = random.Random(f"{seed}:{attempt}")
             drawn = self._footage(scene, dice) if self.folder else self._made(dice)
             pair = [(one, self.bench(one)) for one in (replace(drawn, trial=t) for t in course.TRIALS)]
-            found = min(len(ready.home) for _, ready in pair)
+            found = min(len(ready.home) if ready.parting else 0 for _, ready in pair)
             if found > most:
                 best, most = pair, found
             if found >= reader.PLENTY and (self.folder or all(len(ready.moving) for _, ready in pair)):
@@ -241,16 +242,12 @@ class Plates:
 
 
 def measure(ready: reader.Bench, frames: np.ndarray, known: reader.Known | None = None) -> Measures:
-    """`shown`: share of points and deciding frames in which they are found in their places; `path`: the same
-    over the frames on the way in which they are in view; `stale`: share of frames in which a point is found
-    in its old place while it should be out of sight, mean over points; `moved_on` where the clip has a lawful
-    motion; `drift` px on return, where enough is found. `known`: what was read of the case before."""
+    """`shown`: share of points and deciding frames in which they are found in their places; `path`: see
+    `followed`; `stale`: share of frames in which a point is found in its old place while it should be out of
+    sight, mean over points; `moved_on` where the clip has a lawful motion; `drift` px on return, where enough
+    is found. `known`: what was read of the case before."""
     found = reader.read(ready, frames, known)
-    back = list(ready.back)
-    way = [t for t in range(ready.context, len(frames)) if t not in ready.back]
-    on_the_way = ready.visible[way]
-    shown = float(found.shown[back].mean())
-    path = float(found.shown[way][on_the_way].mean()) if on_the_way.any() else 1.0
+    shown, path = float(found.shown[list(ready.back)].mean()), followed(ready, found)
     stale = float((found.stale.sum(axis=0) / ready.gone.sum(axis=0)).mean())
     out = {"S": path * (shown - stale), "shown": shown, "path": path, "stale": stale}
     moved = moved_on(ready, frames, found.offset)
@@ -259,6 +256,31 @@ def measure(ready: reader.Bench, frames: np.ndarray, known: reader.Known | None 
     if found.drift is not None:
         out["drift"] = found.drift
     return out
+
+
+def followed(ready: reader.Bench, found: reader.Found) -> float:
+    """How well a video follows the command until the view is back: the share of points in view that are in
+    their places, over all frames on the way, or what `parted` says, the less of both; 0 at least."""
+    way = [t for t in range(ready.context, len(found.shown)) if t not in ready.back]
+    seen = float(found.shown[way][ready.visible[way]].mean())
+    return max(0.0, min(seen, parted(ready, found)))
+
+
+def parted(ready: reader.Bench, found: reader.Found) -> float:
+    """Over the frames that show some points and not others: the share of the former that is in its place less
+    the share of the latter that is in its old one, mean over frames.
+
+    In each such frame a picture that was left alone, turned grey or pushed aside as a whole has 0: what it
+    shows of one kind it shows of the other.
+    """
+    return float(
+        np.mean(
+            [
+                found.shown[t, ready.visible[t]].mean() - found.stale[t, ready.gone[t]].mean()
+                for t in ready.parting
+            ]
+        )
+    )
 
 
 def _scene_values(rows: Sequence[CaseScore]) -> dict[str, float]:

@@ -84,6 +84,12 @@ class Bench:
     way: np.ndarray
     context: int
 
+    @property
+    def parting(self) -> tuple[int, ...]:
+        """The generated frames that show some of the points and have others out of sight."""
+        both = self.visible.any(axis=1) & self.gone.any(axis=1)
+        return tuple(t for t in np.flatnonzero(both).tolist() if t >= self.context)
+
 
 @dataclass(frozen=True)
 class Found:

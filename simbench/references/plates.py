@@ -216,6 +216,38 @@ def blink(story: Story, strength: float) -> np.ndarray:
     return out
 
 
+def _while_away(story: Story, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The last given frame, changed as a whole while the view (the panel) should be half away or more."""
+    out = hold(story, 1.0)
+    away = np.flatnonzero(course.shares(story.setting) >= 0.5)
+    out[away] = change(out[away])
+    return out
+
+
+def curtain(story: Story, strength: float) -> np.ndarray:
+    """The last given frame, grey while it should be away, and no way there or back."""
+    return _while_away(story, lambda part: np.full_like(part, 128))
+
+
+def turned(story: Story, strength: float) -> np.ndarray:
+    """The last given frame, its own negative while it should be away."""
+    return _while_away(story, lambda part: 255 - part)
+
+
+def sway(story: Story, strength: float) -> np.ndarray:
+    """The last given frame sways a tenth of the short side across the way and back, whatever was asked."""
+    from simbench.references.nuisance import move
+
+    s, out = story.setting, hold(story, 1.0)
+    size = 0.1 * min(s.width, s.height)
+    wide = story.layout.far[0] != story.layout.corner[0]
+    for t, gone in enumerate(course.shares(s)):
+        x, y = (0.0, size * gone / s.height) if wide else (size * gone / s.width, 0.0)
+        if t >= story.context:
+            out[t] = move(out[t : t + 1], x=x, y=y)[0]
+    return out
+
+
 def ghost(story: Story, strength: float) -> np.ndarray:
     """What was given shines through everything."""
     first = story.truth()[story.context - 1].astype(np.float32)
@@ -247,6 +279,9 @@ CHEATS: Mapping[str, Edit] = {
     "never_returns": never_returns,
     "early": early,
     "blink": blink,
+    "curtain": curtain,
+    "turned": turned,
+    "sway": sway,
     "elsewhere": elsewhere,
     "average": average,
     "mean_colour": mean_colour,
