@@ -208,7 +208,7 @@ def main(arguments: Sequence[str]) -> int:
         write_bytes(out / "matrix.png", picture(found))
         write_text(out / "matrix.md", markdown(found))
         write_text(out / "matrix.csv", csv_text(COLUMNS, cells(found)))
-    except ReportError as error:
+    except (ReportError, OSError) as error:
         print(f"reports.ladder: {error}", file=sys.stderr)
         return 2
     counts = f"{len(found.cheats)} cheats on {len(found.ladders)} ladders"

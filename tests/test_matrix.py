@@ -76,6 +76,8 @@ def test_cheats_of_many_suites_stand_first() -> None:
         (["folder=empty", "out=o"], "holds no ladder*.json with cheats; python -m suites.ladder writes them"),
         (["folder=twice", "out=o"], "holds 2 ladders of bite at 32x32x17@8 plain act d0.25; leave one"),
         (["folder=broken", "out=o"], "cannot be read"),
+        (["folder=good", "out=afile"], "afile"),
+        (["folder=good", "out=afile/below"], "afile"),
     ],
 )
 def test_trouble_is_one_line(
@@ -89,6 +91,8 @@ def test_trouble_is_one_line(
     (tmp_path / "empty").mkdir()
     twice = copied(tmp_path / "twice", "ladder-bite.json")
     (twice / "ladder-again.json").write_text((twice / "ladder-bite.json").read_text())
+    copied(tmp_path / "good", "ladder-bite.json")
+    (tmp_path / "afile").touch()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "ladder.json").write_text("{")
     assert ladder.main(arguments) == 2
