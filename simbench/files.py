@@ -94,6 +94,17 @@ def require_writable(folder: Path, option: str) -> None:
         ) from error
 
 
+def require_file(path: Path, option: str) -> None:
+    """UserError where `path` could not be written: to be called before the work that it is for. Makes its
+    folder."""
+    if path.is_dir():
+        raise UserError(f"{option}={path} is a folder; name a file")
+    try:
+        require_writable(path.parent, option)
+    except UserError as error:
+        raise UserError(f"{option}={path} cannot be written: {error}") from error
+
+
 def sweep(folder: Path, age: float = STRAY_AGE) -> int:
     """Remove temporary files and folders below `folder` that are older than `age` seconds; how many."""
     before, swept = time.time() - age, 0

@@ -51,11 +51,14 @@ def suites_of(chosen: Carded) -> list[Proven]:
 
 
 def check_card(chosen: Carded, block: str) -> None:
-    """UserError where the card could not be written: to be called before a long measurement."""
+    """UserError where the card or `out` could not be written: to be called before a long measurement."""
     from simbench.blocks import page_with
+    from simbench.files import require_file
 
     if chosen.card:
         page_with(Path(chosen.card), block, "")
+    if chosen.out:
+        require_file(Path(chosen.out), "out")
 
 
 def over_scenes(

@@ -55,16 +55,25 @@ def options(kind: type[Chosen], arguments: Sequence[str]) -> Chosen:
             values[key] = int(value) if form == "int" else float(value) if "float" in form else value
         except ValueError as error:
             raise UserError(f"{argument} is not a number; use for example {key}=1") from error
+        if values[key] != values[key]:
+            raise UserError(f"{argument} is not a number; use for example {key}=1")
+        if key == "seed" and form == "int" and values[key] < 0:
+            raise UserError(f"{argument} is below 0; seeds are whole numbers from 0 on")
     return kind(**values)
 
 
 def ended(name: str, work: Callable[[], int | None]) -> int:
-    """The exit code of a command: what `work` returns, 0 for None; 2 and one line for a UserError."""
+    """The exit code of a command: what `work` returns, 0 for None; 2 and one line for a UserError, and for a
+    file that cannot be read or written."""
     try:
         return work() or 0
     except UserError as error:
         print(f"suites.{name}: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"suites.{name}: {error.filename}: {error.strerror}; name another path", file=sys.stderr)
+    return 2
 
 
 @dataclass

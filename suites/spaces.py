@@ -133,7 +133,7 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
         )
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
     look = Look(size=chosen.size, frames=preset_named(chosen.protocol).frames)
-    spaces, missing = opened(chosen.space.split(","), given)
+    spaces, missing = opened(list(dict.fromkeys(chosen.space.split(","))), given)
     if not spaces:
         return [], missing
     half = chosen.scenes // 2

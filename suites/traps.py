@@ -114,9 +114,9 @@ def _run(chosen: Options) -> None:
     from simbench.blocks import page_with, write_block
 
     words = chosen.sizes.split(",")
-    if not all(w.isdigit() and int(w) >= 16 for w in words) or chosen.decay <= 0:
+    if not all(w.isdecimal() and int(w) >= 16 for w in words) or not 0 < chosen.decay <= 1e6:
         raise UserError(
-            f"sizes={chosen.sizes} decay={chosen.decay:g}: give sizes of 16 or more, decay above 0"
+            f"sizes={chosen.sizes} decay={chosen.decay:g}: give sizes of 16 or more, decay above 0 (to 1e6)"
         )
     if chosen.card:
         page_with(Path(chosen.card), "traps", "")

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from simbench.errors import UserError
-from simbench.files import write_text
+from simbench.files import require_file, write_text
 from simbench.instruments import depth_network
 from simbench.instruments.wild import Depths, Reader
 from suites.proof import ended, options
@@ -68,6 +68,8 @@ def _run(chosen: Options) -> int:
     if not chosen.folder:
         raise UserError("folder= is not given; give a folder of videos, see python -m suites.wild --help")
     reader = reader_of(chosen)
+    if chosen.out:
+        require_file(Path(chosen.out), "out")
     if chosen.sha256 and not chosen.depth:
         raise UserError(f"sha256={chosen.sha256} has no network; add depth=FILE, a TorchScript module")
     depths: Depths | None = depth_network.load(chosen.depth, chosen.sha256) if chosen.depth else None

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simbench.blocks import write_block
+from simbench.blocks import page_with, write_block
 from simbench.errors import UserError
 from simbench.instruments.wild import Reader, Reading, read, reduced
 from simbench.instruments.wild_blind import BLIND, BY_NAME, SEES, holds
@@ -112,10 +112,8 @@ def _cell(name: str, version: str, values: Sequence[float]) -> str:
 def _clips(chosen: Options) -> tuple[list[np.ndarray], str]:
     """The clips, and what they are in words."""
     if not chosen.folder:
-        if chosen.clips < 1 or chosen.size < SMALLEST or chosen.frames < 9:
-            raise UserError(
-                f"clips={chosen.clips} size={chosen.size} frames={chosen.frames}: at least 1, {SMALLEST}, 9"
-            )
+        if chosen.clips < 1 or chosen.size < SMALLEST:
+            raise UserError(f"clips={chosen.clips} size={chosen.size}: at least 1 and {SMALLEST}")
         made = list(rendered(chosen.clips, chosen.size, chosen.frames, chosen.seed))
         return made, f"{chosen.clips} clips of {chosen.frames} frames {chosen.size}x{chosen.size}, rendered"
     found = list(decoded(clips_in(chosen.folder, "folder"), chosen.frames))
@@ -142,6 +140,14 @@ def _sheet(path: Path, clip: np.ndarray) -> None:
 
 
 def _run(chosen: Options) -> int:
+    for name, low in {"frames": 9, "gap": 1, "pairs": 1}.items():
+        if getattr(chosen, name) < low:
+            raise UserError(
+                f"{name}={getattr(chosen, name)} is too small; {low} at least, {getattr(Options, name)} usual"
+            )
+    if chosen.card:
+        # A page without the block is noticed before the work, not after it.
+        page_with(Path(chosen.card), chosen.block, "")
     clips, what = _clips(chosen)
     side = common_side([(c.shape[1], c.shape[2]) for c in clips], Reader.side)
     reader = replace(Reader(), side=side, frames=chosen.frames, gap=chosen.gap, pairs=chosen.pairs)

@@ -64,6 +64,12 @@ def test_the_card_is_checked_and_written(tmp_path: Path, capsys: pytest.CaptureF
     check_card(Carded(), "mine")
     with pytest.raises(UserError, match="no single block <!-- other -->"):
         check_card(Carded(card=str(page)), "other")
+    (tmp_path / "afile").touch()
+    for wrong in (tmp_path, tmp_path / "afile" / "a.json"):
+        with pytest.raises(UserError, match=f"out={wrong} "):
+            check_card(Carded(out=str(wrong)), "mine")
+    check_card(Carded(out=str(out)), "mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.md", "afile"]
     publish(Carded(card=str(page), out=str(out)), "mine", "| 1 |", {"one": 1})
     assert "<!-- mine -->\n\n| 1 |\n\n<!-- /mine -->" in page.read_text()
     assert json.loads(out.read_text()) == {"one": 1}

@@ -274,6 +274,13 @@ def test_the_ranking_is_written_to_a_card(tmp_path: Path, capsys: pytest.Capture
     assert spaces.main(["scenes=31"]) == 2 and "on each side; use 36" in capsys.readouterr().err
 
 
+def test_a_space_that_is_named_twice_is_ranked_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert spaces.main(["scenes=24", "size=16", "space=random,random"]) == 0
+    assert capsys.readouterr().out.count("| random | 112 |") == 1
+
+
 def test_traps_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card = tmp_path / "card.md"
     card.write_text("<!-- traps -->\n<!-- /traps -->\n")
@@ -281,7 +288,25 @@ def test_traps_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     rows = [line.split(" | ") for line in card.read_text().splitlines() if line[:4] in ("| 24", "| 64")]
     assert len(rows) == 2 and float(rows[0][1]) > float(rows[1][1]) > 5 and "bent" in rows[1][4]
     assert float(rows[0][2]) < float(rows[0][1])
-    assert traps.main(["sizes=8"]) == 2 and "16 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["sizes=8"], "give sizes of 16 or more"),
+        (["sizes=²²"], "give sizes of 16 or more"),
+        (["decay=0"], "decay above 0 (to 1e6)"),
+        (["decay=inf"], "decay above 0 (to 1e6)"),
+        (["decay=nan"], "decay=nan is not a number"),
+        (["seed=-1"], "seed=-1 is below 0; seeds are whole numbers from 0 on"),
+    ],
+)
+def test_traps_that_cannot_be_set_are_refused(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert traps.main(["sizes=24", *words]) == 2
+    error = capsys.readouterr().err
+    assert hint in error and error.count("\n") == 1
 
 
 def test_the_known_pair_is_one_apart() -> None:

@@ -164,6 +164,47 @@ def test_a_wrong_option_is_one_line_and_exit_code_two(
     assert capsys.readouterr().err.startswith("suites.ladder: ")
 
 
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("seed=-1", "seed=-1 is below 0"),
+        ("share=nan", "share=nan is not a number"),
+        ("share=x", "share=x is not a number"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(argument: str, hint: str) -> None:
+    @dataclasses.dataclass
+    class Numbers:
+        """Options with a whole seed and a share."""
+
+        seed: int = 0
+        share: float = 0.5
+        least: float | None = None
+
+    with pytest.raises(UserError, match=hint):
+        proof.options(Numbers, [argument])
+    assert proof.options(Numbers, ["seed=3", "share=-1"]) == Numbers(3, -1.0)
+
+
+def test_a_file_that_cannot_be_written_ends_a_command_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "afile").touch()
+
+    def work() -> None:
+        (tmp_path / "afile" / "b").write_text("")
+
+    assert proof.ended("ladder", work) == 2
+    said = capsys.readouterr().err
+    assert said == f"suites.ladder: {tmp_path / 'afile' / 'b'}: Not a directory; name another path\n"
+
+    def broken() -> None:
+        raise OSError("no file has to do with it")
+
+    with pytest.raises(OSError, match="no file"):
+        proof.ended("ladder", broken)
+
+
 def test_options_reach_the_setting() -> None:
     chosen = proof.options(ladder.Options, ["size=64", "look=rich", "scenes=3", "difficulty=0.5"])
     setting = proof.build_suite(chosen).setting

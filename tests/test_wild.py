@@ -210,6 +210,8 @@ def test_nothing_that_can_be_read_has_its_own_exit_code(tmp_path: Path, capsys) 
         (["folder={clips}", "gap=0"], "gap=0 is too small; 1 at least, 4 usual"),
         (["folder={clips}", "side=32"], "side=32 is too small; 64 at least"),
         (["folder={clips}", "depht=x"], "unknown option depht=x"),
+        (["folder={clips}", "out={clips}"], "is a folder; name a file"),
+        (["folder={clips}", "out={clips}/a.mp4/found.json"], "cannot be written"),
         (["folder={clips}", "sha256=00"], "sha256=00 has no network"),
         (["folder={clips}", "depth=nowhere.pt"], "depth=nowhere.pt is not a file"),
         (["folder={clips}", "depth={clips}/a.mp4"], "is not loaded without its hash"),
@@ -224,6 +226,32 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, tmp_path: Path,
     assert wild.main([a.format(**places) for a in arguments]) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frames=8"], "frames=8 is too small; 9 at least, 25 usual"),
+        (["gap=0"], "gap=0 is too small; 1 at least"),
+        (["pairs=0"], "pairs=0 is too small; 1 at least"),
+        (["seed=-1"], "seed=-1 is below 0"),
+        (["clips=0"], "clips=0 size=192: at least 1 and 64"),
+        (["card=nowhere.md"], "nowhere.md is no page"),
+    ],
+)
+def test_a_matrix_that_cannot_be_measured_is_refused(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def never(*rest: object) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr(wild_table, "rendered", never)
+    monkeypatch.setattr(wild_table, "read", never)
+    assert wild_table.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
 
 
 def judged_as(name: str, gated: float) -> Judged:
