@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,8 +63,11 @@ class H264:
     crf: int
 
     def identity(self) -> Mapping[str, Any]:
-        """The rate factor."""
-        return {"codec": "h264", "crf": self.crf}
+        """The rate factor, and the versions of FFmpeg and x264 that PyAV brings."""
+        import av
+
+        versions = {"ffmpeg": av.ffmpeg_version_info, "x264": _x264()}
+        return {"codec": "h264", "crf": self.crf, **versions}
 
     def roundtrip(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """See Codec. UserError for odd sizes, which 4:2:0 does not have."""
@@ -74,6 +79,21 @@ class H264:
                 f"{self.name} takes even sizes, the clips are {width}x{height}; use another size="
             )
         return codec(frames, fps, self.crf)
+
+
+@lru_cache(maxsize=1)
+def _x264() -> str:
+    """The version that x264 writes into what it encodes, `164 r3108 31e19f9`; empty where it writes none."""
+    import av
+
+    encoder = av.CodecContext.create("libx264", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = 16, 16, "yuv420p"
+    encoder.time_base = Fraction(1, 8)
+    frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+    written = b"".join(bytes(packet) for part in (frame, None) for packet in encoder.encode(part))
+    found = re.search(rb"x264 - core ([\w. ]+?) - ", written)
+    return found[1].decode() if found else ""
 
 
 @dataclass(frozen=True)
@@ -121,8 +141,7 @@ class Diffusers:
         for path in sorted(folder.glob("*.safetensors")):
             with path.open("rb") as file:
                 digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-        options = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return {"codec": "diffusers", "options": options, "weights": digests}
+        return {"codec": "diffusers", "options": _options(folder), "weights": digests}
 
     def roundtrip(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """See Codec. UserError where the VAE does not give so many frames back."""
@@ -170,7 +189,7 @@ def _vae(folder: str) -> tuple[Any, bool]:
         import diffusers
     except ModuleNotFoundError as error:
         raise UserError(f"codec=diffusers:{folder} needs diffusers; pip install diffusers") from error
-    name = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("_class_name", "")
+    name = str(_options(Path(folder)).get("_class_name", ""))
     if not name.startswith(("Autoencoder", "AsymmetricAutoencoder")) or not hasattr(diffusers, name):
         raise UserError(f"{folder}/config.json says _class_name={name!r}; name the folder of an autoencoder")
     kind = getattr(diffusers, name)
@@ -184,6 +203,18 @@ def _vae(folder: str) -> tuple[Any, bool]:
     return vae.eval(), first.ndim == 5
 
 
+def _options(folder: Path) -> dict[str, Any]:
+    """What config.json of a VAE says. UserError where it is no mapping in JSON."""
+    path = folder / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); save the VAE anew") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no mapping; save the VAE anew")
+    return found
+
+
 def _folder(path: Path) -> Path:
     if not (path / "config.json").is_file():
         raise UserError(
@@ -191,6 +222,7 @@ def _folder(path: Path) -> Path:
         )
     if not list(path.glob("*.safetensors")):
         raise UserError(f"{path} holds no safetensors; pickled weights are not read: save the VAE anew")
+    _options(path)
     return path.absolute()
 
 

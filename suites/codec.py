@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,9 +151,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
             noise += f" ({row['psnr_clips']}/{row['clips']} clips)"
         cells = [
             f"{row['suite']}@{row['version']} {row['setting']}",
-            row["codec"].partition(":")[0]
-            if row["codec"].startswith(("model", "diffusers"))
-            else row["codec"],
+            _shown(row["codec"]),
             f"{row['truth']:.1f}",
             f"{row['score']:.1f}",
             f"{row['cost']:.1f} ± {row['cost_se']:.1f}",
@@ -164,6 +163,13 @@ def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
             cells += ["–", "–"] if found is None else [f"{found['distance']:.3g}", f"{found['floor']:.3g}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _shown(codec: str) -> str:
+    """A codec's name with the last folder of its path alone: a card knows no machine."""
+    kind, _, what = codec.partition(":")
+    folder = Path(what).name if kind in ("model", "diffusers") else what
+    return f"{kind}:{folder}" if folder else kind
 
 
 def main(arguments: Sequence[str]) -> int:

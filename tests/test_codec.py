@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_h264_loses_more_by_its_factor(clip: np.ndarray) -> None:
     assert lost == sorted(lost) and 0 < lost[0] < 0.1 * lost[-1]
 
 
+def test_h264_says_which_ffmpeg_and_x264_it_is() -> None:
+    import av
+
+    found = codec_named("h264:18").identity()
+    assert (found["codec"], found["crf"]) == ("h264", 18)
+    assert found["ffmpeg"] == av.ffmpeg_version_info
+    assert re.fullmatch(r"\d+( r\d+ \w+)?", found["x264"])
+
+
+def test_a_card_knows_no_machine() -> None:
+    names = ["model", "model:/data/runs/nano", "diffusers:/data/Wan/vae/", "h264:18"]
+    assert [command._shown(name) for name in names] == ["model", "model:nano", "diffusers:vae", "h264:18"]
+
+
 def test_the_models_own_codec_is_that_of_the_generator(clip: np.ndarray) -> None:
     from simbench.video import Video
 
@@ -92,7 +107,8 @@ def broken(folder: Path, what: str) -> Path:
     """A folder in which something is wrong."""
     folder.mkdir()
     if what != "empty":
-        (folder / "config.json").write_text(json.dumps({"_class_name": what}))
+        texts = {"no json": "[", "a list": "[]"}
+        (folder / "config.json").write_text(texts.get(what, json.dumps({"_class_name": what})))
     if what != "unweighted":
         (folder / "a.safetensors").write_bytes(b"no weights")
     return folder
@@ -106,6 +122,8 @@ def broken(folder: Path, what: str) -> Path:
         ("UNet2DModel", "_class_name='UNet2DModel'; name the folder of an autoencoder"),
         ("AutoencoderOfNobody", "name the folder of an autoencoder"),
         ("AutoencoderKL", "cannot be read as AutoencoderKL"),
+        ("no json", "config.json cannot be read"),
+        ("a list", "config.json holds no mapping; save the VAE anew"),
     ],
 )
 def test_folders_that_hold_no_autoencoder(
@@ -131,6 +149,7 @@ def test_folders_that_hold_no_autoencoder(
         (["scenes=0"], "scenes=0 measures nothing"),
         (["suite=nothing"], "suite=nothing"),
         (["card=nowhere.md"], "nowhere.md is no page"),
+        (["out=."], "out=. is a folder; name a file"),
         (["codec=h264:20", "space=vision"], "space=vision is unknown"),
     ],
 )
