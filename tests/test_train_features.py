@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from model.clips.commands import mix_of  # noqa: E402
 from model.clips.pool import Pool, write_pool  # noqa: E402
 from model.clips.worlds import Mix, draw_scene  # noqa: E402
 from model.features import axes, damage, ranking, trainer  # noqa: E402
-from model.features.answers import auc  # noqa: E402
+from model.features.answers import _read, auc  # noqa: E402
 from model.features.network import Encoder, write  # noqa: E402
 from model.features.options import parse  # noqa: E402
 from model.features.tasks import FAMILIES, STATE, taught, window_state  # noqa: E402
@@ -204,9 +206,52 @@ def test_spaces_are_ranked(pool: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "needs data=" in capsys.readouterr().err
     assert main(["rank", *words[:2], "count=3", "draws=1"]) == 2
     assert "2 draws" in capsys.readouterr().err
+    for wrong in ("clips=5", "seed=-1"):
+        assert main(["rank", *words[:2], "count=3", wrong]) == 2
+        assert "clips is twice count or more, seed 0 or more" in capsys.readouterr().err
     shipped = ROOT / "simbench" / "features" / "worlds.safetensors"
     assert main(["rank", *words, f"weights={shipped},{shipped}"]) == 2
     assert "is taken; rename the folder" in capsys.readouterr().err
+
+
+def test_clips_are_taken_from_all_pools_alike(pool: Path, tmp_path: Path) -> None:
+    assert ranking.shares([5, 5, 5], 9) == [3, 3, 3] and ranking.shares([9, 1, 9], 8) == [4, 1, 3]
+    assert ranking.shares([2, 1], 8) == [2, 1] and ranking.shares([3], 0) == [0]
+    write_pool(tmp_path / "one", Mix(("paint",), frames=9, fps=4.0, samples=1), 1, seed=6)
+    found = ranking._spread_over(f"{pool},{tmp_path / 'one'}", 6)
+    assert len(found) == 6 and np.array_equal(found[5], Pool(tmp_path / "one").sample(0).video)
+    assert np.array_equal(found[:5], [Pool(pool).sample(i).video for i in range(5)])
+
+
+@pytest.mark.parametrize("count", [1, 18, 17, 48])
+def test_every_held_clip_is_asked(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def batch(config: Any, source: Any, number: int, scale: Any) -> trainer.Batch:
+        """Clips of which only the number matters, as they are and damaged."""
+        sizes.append(config.batch)
+        n = config.batch
+        part = torch.zeros(2 * n, 1)
+        rest = {name: torch.zeros(n, 1) for name in ("family", "rich", "colours", "named", "state")}
+        return trainer.Batch(clips=torch.zeros(2 * n, 9, 64, 64, 3, dtype=torch.uint8), damage=part, **rest)
+
+    class Mute:
+        """An encoder without an opinion."""
+
+        def __call__(self, x: Any) -> Any:
+            return x
+
+        def answers(self, x: Any) -> dict[str, Any]:
+            """One number for each clip."""
+            return {"family": torch.zeros(len(x), 1)}
+
+    monkeypatch.setattr(trainer, "batch", batch)
+    monkeypatch.setattr(trainer, "losses", lambda found, asked: {"family": torch.zeros(())})
+    run: Any = SimpleNamespace(encoder=Mute(), scale=None)
+    source: Any = range(count)
+    found, answers, _ = _read(parse(["data=x", "out=x", "lengths=9"]), source, run)
+    assert len(found.family) == count and len(answers["family"]) == 2 * count
+    assert len(set(sizes)) == 1 and sizes[0] <= 16
 
 
 def test_ranked_damages_spare_what_they_should(pool: Path) -> None:

@@ -61,7 +61,9 @@ def _read(
 ) -> tuple[Batch, dict[str, Tensor], dict[str, float]]:
     """All held clips in batches: targets, answers, and the mean loss of every task."""
     frames = max(config.lengths)
-    plain = dataclasses.replace(config, augment=PLAIN, lengths=(frames,), batch=min(16, len(source)))
+    # A batch that divides the clips leaves none of them out.
+    size = next(n for n in range(min(16, len(source)), 0, -1) if len(source) % n == 0)
+    plain = dataclasses.replace(config, augment=PLAIN, lengths=(frames,), batch=size)
     asked, found, losses = [], [], []
     for number in range(len(source) // plain.batch):
         one = trainer.batch(plain, source, number, run.scale)

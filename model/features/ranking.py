@@ -208,6 +208,11 @@ def command(arguments: Sequence[str]) -> str:
         raise UserError("rank needs data= (pools that pixels are fitted to) and held= (pools of other seeds)")
     if asked.count < 2 or asked.draws < 2:
         raise UserError(f"count={asked.count} draws={asked.draws}: at least 2 clips to a side and 2 draws")
+    if asked.clips < 2 * asked.count or asked.seed < 0:
+        raise UserError(
+            f"clips={asked.clips} count={asked.count} seed={asked.seed}: clips is twice count or more, seed 0"
+            " or more"
+        )
     held = _spread_over(asked.held, asked.clips)
     if len(held) < 2 * asked.count:
         raise UserError(f"count={asked.count} needs {2 * asked.count} held clips, there are {len(held)}")
@@ -232,7 +237,17 @@ def _named(path: str) -> str:
 
 
 def _spread_over(pools: str, count: int) -> np.ndarray:
-    """At most `count` clips, as many of each pool, uint8 [N, T, H, W, 3]."""
+    """At most `count` clips, uint8 [N, T, H, W, 3]: the first of each pool, as many of each as there are, one
+    more or less; what a small pool lacks the others give."""
     opened = [Pool(Path(path)) for path in pools.split(",")]
-    each = -(-count // len(opened))
-    return np.stack([pool.sample(i).video for pool in opened for i in range(min(each, len(pool)))])[:count]
+    taken = shares([len(pool) for pool in opened], count)
+    return np.stack([pool.sample(i).video for pool, n in zip(opened, taken, strict=True) for i in range(n)])
+
+
+def shares(sizes: Sequence[int], count: int) -> list[int]:
+    """`count` things taken from stores of `sizes`, one of each in turn until they are empty."""
+    taken = [0] * len(sizes)
+    for _ in range(min(count, sum(sizes))):
+        least = min((n, i) for i, n in enumerate(taken) if n < sizes[i])
+        taken[least[1]] += 1
+    return taken
