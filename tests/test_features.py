@@ -233,6 +233,11 @@ def test_weights_from_a_server_need_their_digest() -> None:
         located(url, "", server)
     with pytest.raises(Missing, match="cannot be fetched"):
         located(url, digest, silent)
+    for wrong in ("https://a b/x.pt", "https://localhost:port/x.pt"):
+        with pytest.raises(Missing, match="cannot be fetched"):
+            located(wrong, digest)
+    with pytest.raises(UserError, match="is no address"):
+        located("https://[x/y.pt", digest)
     with pytest.raises(UserError, match="thrown away"):
         located(url, "0" * 64, server)
     path, found = located(url, digest, server)

@@ -68,6 +68,7 @@ def test_features_are_the_mean_token(folders: dict[str, Path], name: str, taken:
         expected = tiny(name)(**{key: video}).last_hidden_state.mean(dim=1).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert one.identity()["class"] == name and len(one.identity()["weights"]) == 64
+    assert one.identity()["side"] == 16 and one.identity()["frames"] == least
     with pytest.raises(UserError, match=f"which needs {least}"):
         one.features(CLIPS[:, : least - 1])
 
@@ -98,3 +99,38 @@ def test_folders_that_do_not_fit_are_refused(folders: dict[str, Path], tmp_path:
     (tmp_path / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(UserError, match="cannot be loaded"):
         space_named("videomae", weights=str(tmp_path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_that_lack_are_never_drawn_at_random(name: str, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tiny(name).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    tensors = load_file(file)
+    unused = [key for key in tensors if key.startswith("predictor.")]
+    assert bool(unused) == (name == "vjepa2")
+    whole = space_named(name, weights=str(tmp_path)).features(CLIPS)
+    save_file({k: v for k, v in tensors.items() if k not in unused}, file, metadata={"format": "pt"})
+    assert np.array_equal(space_named(name, weights=str(tmp_path)).features(CLIPS), whole)
+    lost = next(key for key in tensors if "encoder.layer.0" in key and key.endswith("weight"))
+    del tensors[lost]
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=rf"has no {lost} \(1 tensors lack\); download it anew"):
+        space_named(name, weights=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"image_mean": [0.5]}, r"says image_mean=\[0.5\]; give three numbers"),
+        ({"image_mean": "x"}, "says image_mean=x; give three numbers"),
+        ({"image_std": {"a": 1}}, "says image_std=.*; give three numbers"),
+        ({"image_std": [0.2, 0, 0.2]}, "image_std=.*; give numbers above 0"),
+    ],
+)
+def test_a_mean_that_is_none_is_refused(told: dict[str, Any], words: str, tmp_path: Path) -> None:
+    tiny("videomae").save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match=words):
+        space_named("videomae", weights=str(tmp_path)).features(CLIPS)

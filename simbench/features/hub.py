@@ -54,8 +54,18 @@ class _Hub:
         object.__setattr__(self, "least_frames", frames)
 
     def identity(self) -> Mapping[str, Any]:
-        """Kind and the digest of the folder's files."""
-        return {"class": self.name, "weights": self._digest}
+        """Kind, the side that pictures are brought to (px), the frames that one reading or tubelet takes, and
+        the digest of the folder's files, which say the rest."""
+        return {
+            "class": self.name,
+            "side": self._side(),
+            "frames": self.least_frames,
+            "weights": self._digest,
+        }
+
+    def _side(self) -> int:
+        size = self._net.config
+        return int(getattr(size, "image_size", 0) or size.crop_size)
 
     def features(self, clips: np.ndarray) -> np.ndarray:
         """float32 [N, D]: mean over all tokens of the last layer, of clips uint8 [N, T, H, W, 3].
@@ -78,17 +88,19 @@ class _Hub:
     def _pictures(self, clips: np.ndarray) -> np.ndarray:
         import dataclasses
 
-        size = self._net.config
-        side = int(getattr(size, "image_size", 0) or size.crop_size)
-        return dataclasses.replace(PRESETS["simbench"], side=side, low=0.0).pictures(clips)
+        return dataclasses.replace(PRESETS["simbench"], side=self._side(), low=0.0).pictures(clips)
 
     def _normal(self) -> tuple[np.ndarray, np.ndarray]:
         for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
             file = Path(self.weights) / name
             if file.is_file():
                 told = _json(file)
-                return _triple(told.get("image_mean", MEAN)), _triple(told.get("image_std", SD))
-        return _triple(MEAN), _triple(SD)
+                mean = _triple(file, "image_mean", told.get("image_mean", MEAN))
+                sd = _triple(file, "image_std", told.get("image_std", SD))
+                if not (sd > 0).all():
+                    raise UserError(f"{file} says image_std={sd.tolist()}; give numbers above 0")
+                return mean, sd
+        return np.asarray(MEAN, np.float32), np.asarray(SD, np.float32)
 
     def _cut(self, clips: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -131,11 +143,20 @@ def _loaded(folder: Path) -> Any:
     except ModuleNotFoundError as error:
         raise Missing("not measured without transformers: pip install 'simbench-worlds[hub]'") from error
     try:
-        net = AutoModel.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False
+        net, report = AutoModel.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder} cannot be loaded ({str(error).splitlines()[0]})") from error
+    # What lacks is drawn at random, anew in each run, and said nowhere but in a warning.
+    # The predictor of V-JEPA 2 is never run.
+    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("predictor."))
+    if lacking:
+        raise UserError(f"{folder} has no {lacking[0]} ({len(lacking)} tensors lack); download it anew")
     return net.eval()
 
 
@@ -149,5 +170,11 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _triple(values: Any) -> np.ndarray:
-    return np.asarray(values, dtype=np.float32).reshape(3)
+def _triple(file: Path, name: str, values: Any) -> np.ndarray:
+    try:
+        found = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{file} says {name}={values}; give three numbers") from error
+    if found.shape != (3,) or not np.isfinite(found).all():
+        raise UserError(f"{file} says {name}={values}; give three numbers")
+    return found

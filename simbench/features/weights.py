@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -43,7 +44,12 @@ def located(weights: str, sha256: str = "", open_url: Open = urlopen) -> tuple[P
     if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise UserError(f"sha256={sha256} is not 64 hexadecimal digits; give all of them")
     wanted = sha256.lower()
-    parts = urlsplit(weights)
+    try:
+        parts = urlsplit(weights)
+    except ValueError as error:
+        raise UserError(
+            f"weights={weights} is no address ({error}); use a path, file:// or https://"
+        ) from error
     if parts.scheme == "https":
         path = _fetched(weights, wanted, open_url)
     elif parts.scheme in ("", "file") or len(parts.scheme) == 1:
@@ -69,7 +75,7 @@ def _fetched(url: str, wanted: str, open_url: Open) -> Path:
             found = _copied(answer, temporary)
             if found != wanted:
                 raise UserError(f"{url} sent a file with sha256 {found}, not {wanted}; it was thrown away")
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise Missing(f"weights missing; {url} cannot be fetched ({error}), give weights=FILE") from error
     return path
 
