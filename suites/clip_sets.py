@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,14 +103,14 @@ def damaged(clips: np.ndarray, kind: str, seed: int, families: int) -> np.ndarra
 
 @dataclass(frozen=True)
 class Kind:
-    """What all clips of a set share: frames, height and width in pixels, frames a second (None: not said),
-    and whether the files are lossy."""
+    """What the clips of a set are: frames of the first, height and width in pixels, the lowest and highest
+    frames a second (None: not said), and the share of them that is from lossy files."""
 
     frames: int
     height: int
     width: int
-    fps: float | None
-    lossy: bool = False
+    rates: tuple[float, float] | None
+    lossy: float = 0.0
 
 
 def listed(folder: str, option: str) -> list[Path]:
@@ -133,21 +133,34 @@ def listed(folder: str, option: str) -> list[Path]:
 def read(folder: str, option: str, preset: Preset, cut: bool, seen: list[Kind]) -> Iterator[np.ndarray]:
     """The clips of a folder, uint8 [T, H, W, 3], only the frames that `preset` takes.
 
-    `seen` is given the kind of the first clip of every set, this one included, and all others must be as the
-    first in it: size always, length unless `cut` says that the number of frames was asked for.
+    `seen` is given the kind of every set, this one included (whole once all clips are read), and all clips
+    must be as the first of the first set: size always, length unless `cut` says that the number of frames was
+    asked for.
     """
     from simbench.video import decode
 
-    first: Path | None = None
-    for path in listed(folder, option):
+    place, lossy = len(seen), 0
+    for number, path in enumerate(listed(folder, option), 1):
         video = decode(path, preset.span if cut else None, fps=1.0 if path.is_dir() else None)
         length, height, width = video.frames.shape[:3]
-        kind = Kind(length, height, width, None if path.is_dir() else video.fps, video.lossy)
-        if first is None:
-            first = path
+        kind = Kind(length, height, width, None if path.is_dir() else (video.fps, video.fps))
+        if number == 1:
             seen.append(kind)
         _same(path, kind, seen[0], None if cut else preset.frames)
+        lossy += video.lossy
+        seen[place] = replace(
+            seen[place], rates=_spanned(seen[place].rates, kind.rates), lossy=lossy / number
+        )
         yield preset.taken(video.frames)
+
+
+def _spanned(
+    known: tuple[float, float] | None, more: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """The rates of both; None says nothing."""
+    if known is None or more is None:
+        return known or more
+    return min(known[0], more[0]), max(known[1], more[1])
 
 
 def _same(path: Path, kind: Kind, wanted: Kind, frames: int | None) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.errors import UserError
-from suites.proof import options
+from suites.proof import ended, options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,13 +179,19 @@ def remarks(rows: Sequence[Row], counts: tuple[int, int], kinds: Sequence[Kind])
             "bent: at this N the bias does not yet fall with 1/N; the value without end is too high, by an"
             " unknown amount."
         )
-    speeds = [kind.fps for kind in kinds if kind.fps is not None]
-    if speeds and max(speeds) / min(speeds) > 1.01:
-        rates = " and ".join(f"{fps:.6g}" for fps in speeds)
+    speeds = [kind.rates for kind in kinds if kind.rates is not None]
+    if speeds and any(max(ends) / min(ends) > 1.01 for ends in zip(*speeds, strict=True)):
+        rates = " and ".join(_rates(span) for span in speeds)
         lines.append(f"The sets run at {rates} frames a second: their motion differs for that reason alone.")
     if len({kind.lossy for kind in kinds}) > 1:
-        lines.append("One set comes from lossy files and the other does not: compression is in the distance.")
+        shares = " and ".join(f"{100 * kind.lossy:.3g} %" for kind in kinds)
+        lines.append(f"{shares} of the two sets come from lossy files: compression is in the distance.")
     return lines
+
+
+def _rates(span: tuple[float, float]) -> str:
+    low, high = span
+    return f"{low:.6g}" if high / low <= 1.01 else f"{low:.6g} to {high:.6g}"
 
 
 def _clips(chosen: Options, option: str, preset: Preset, seen: list[Kind]) -> Iterable[np.ndarray]:
@@ -205,7 +211,7 @@ def _clips(chosen: Options, option: str, preset: Preset, seen: list[Kind]) -> It
             f"real={chosen.real} has clips of {seen[0].width}x{seen[0].height} px, worlds {chosen.size}; add"
             f" size={seen[0].height} to square clips"
         )
-    seen.append(Kind(look.frames, look.size, look.size, look.fps))
+    seen.append(Kind(look.frames, look.size, look.size, (look.fps, look.fps)))
     clips = worlds(chosen.clips, look, chosen.seed, 0 if option == "real" else 1)
     if option == "generated" and chosen.damage:
         clips = damaged(clips, chosen.damage, chosen.seed, len(look.families))
@@ -266,24 +272,26 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or {"-h", "--help"} & set(arguments):
         print(__doc__)
         return OK if arguments else BAD_INPUT
-    try:
-        chosen = options(Options, arguments)
-        _check(chosen)
-        lines, record = measure(chosen)
-        if chosen.out:
-            from simbench.files import write_text
+    return ended("distances", lambda: _run(options(Options, arguments)))
 
-            write_text(Path(chosen.out), json.dumps(record, indent=1, allow_nan=False) + "\n")
-    except UserError as error:
-        print(f"suites.distances: {error}", file=sys.stderr)
-        return BAD_INPUT
+
+def _run(chosen: Options) -> int:
+    from simbench.files import write_text
+
+    _check(chosen)
+    lines, record = measure(chosen)
+    if chosen.out:
+        write_text(Path(chosen.out), json.dumps(record, indent=1, allow_nan=False) + "\n")
     print("\n".join(lines))
     return OK if record["rows"] else NOTHING
 
 
 def _check(chosen: Options) -> None:
+    from simbench.files import require_file
     from suites.clip_sets import DAMAGES
 
+    if chosen.out:
+        require_file(Path(chosen.out), "out")
     for option in ("real", "generated"):
         if not getattr(chosen, option):
             raise UserError(f"{option}= is missing; give {option}=FOLDER or {option}=worlds")

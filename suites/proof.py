@@ -57,6 +57,8 @@ def options(kind: type[Chosen], arguments: Sequence[str]) -> Chosen:
             raise UserError(f"{argument} is not a number; use for example {key}=1") from error
         if values[key] != values[key]:
             raise UserError(f"{argument} is not a number; use for example {key}=1")
+        if key == "workers" and values[key] < 0:
+            raise UserError(f"{argument} is below 0; use workers=1, or workers=0 for one on each core")
         if key == "seed" and form == "int" and values[key] < 0:
             raise UserError(f"{argument} is below 0; seeds are whole numbers from 0 on")
     return kind(**values)

@@ -80,7 +80,13 @@ def test_two_folders_are_compared(
     assert row["floor"]["value"] == pytest.approx(metric.floor(a, 13, 1001).value, rel=1e-3)
     assert record["real"]["clips"] == record["generated"]["clips"] == 26
     assert record["protocol"]["frames"] == 5 and record["protocol"]["ddof"] == 1
-    assert record["clips_are"][0] == {"frames": 5, "height": 16, "width": 16, "fps": 8.0, "lossy": False}
+    assert record["clips_are"][0] == {
+        "frames": 5,
+        "height": 16,
+        "width": 16,
+        "rates": [8.0, 8.0],
+        "lossy": 0.0,
+    }
     assert len(row["identity"]["weights"]) == 64
     assert "i3d: not measured: weights missing; give weights=FILE" in printed
     assert "N = 26 is below 512" in printed and "frames=5 stride=1: 5 frames 1 apart, ddof 1" in printed
@@ -131,6 +137,11 @@ def test_rates_that_differ_are_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     real, made = folder(tmp_path / "a", clips(2, 0)), folder(tmp_path / "b", clips(2, 1), 24.0)
     code, printed, _ = run(capsys, f"real={real}", f"generated={made}", "space=random", "frames=6")
     assert code == 0 and "The sets run at 8 and 24 frames a second" in printed
+    mixed = folder(tmp_path / "c", clips(2, 1))
+    encode(Video(clips(1, 2)[0], 30.0), tmp_path / "c" / "last.mkv")
+    code, printed, _ = run(capsys, f"real={real}", f"generated={mixed}", "space=random", "frames=6")
+    assert code == 0 and "The sets run at 8 and 8 to 30 frames a second" in printed
+    assert "frames a second" not in run(capsys, f"real={mixed}", f"generated={mixed}", "frames=6")[1]
 
 
 def test_compression_of_one_set_alone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +150,9 @@ def test_compression_of_one_set_alone_is_said(tmp_path: Path, capsys: pytest.Cap
         encode_preview(Video(clip, 8.0), tmp_path / "b" / f"{i}.mp4")
     words = (f"real={real}", f"generated={tmp_path / 'b'}", "space=random", "frames=6")
     code, printed, _ = run(capsys, *words)
-    assert code == 0 and "One set comes from lossy files" in printed
+    assert code == 0 and "0 % and 100 % of the two sets come from lossy files" in printed
+    encode(Video(clips(1, 2)[0], 8.0), tmp_path / "b" / "0.mkv")
+    assert "0 % and 66.7 % of the two sets" in run(capsys, *words)[1]
     assert "lossy" not in run(capsys, words[0], f"generated={real}", *words[2:])[1]
 
 
@@ -181,6 +194,8 @@ def test_few_videos_give_no_limit(tmp_path: Path) -> None:
         (["real={real}", "generated=worlds", "size=32"], "16x16 px, worlds 32; add size=16"),
         (["real=worlds", "generated=worlds", "damage=melt", *SMALL], "damage=melt is unknown"),
         (["real={real}", "generated={real}", "seeds=3"], "unknown option seeds=3"),
+        (["real={real}", "generated={real}", "out={real}"], "out=.* is a folder; name a file"),
+        (["real={real}", "generated={real}", "out={real}/000.mkv/a.json"], "out=.* cannot be written"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(

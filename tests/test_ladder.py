@@ -168,6 +168,7 @@ def test_a_wrong_option_is_one_line_and_exit_code_two(
     ("argument", "hint"),
     [
         ("seed=-1", "seed=-1 is below 0"),
+        ("workers=-1", "workers=-1 is below 0; use workers=1"),
         ("share=nan", "share=nan is not a number"),
         ("share=x", "share=x is not a number"),
     ],
@@ -178,12 +179,13 @@ def test_numbers_that_are_none_are_refused(argument: str, hint: str) -> None:
         """Options with a whole seed and a share."""
 
         seed: int = 0
+        workers: int = 0
         share: float = 0.5
         least: float | None = None
 
     with pytest.raises(UserError, match=hint):
         proof.options(Numbers, [argument])
-    assert proof.options(Numbers, ["seed=3", "share=-1"]) == Numbers(3, -1.0)
+    assert proof.options(Numbers, ["seed=3", "share=-1"]) == Numbers(3, share=-1.0)
 
 
 def test_a_file_that_cannot_be_written_ends_a_command_in_one_line(
