@@ -7,7 +7,7 @@
 No model behind this codec can be expected to score more than what stands here, and a suite in which much is
 lost measures the codec. codec is one or several of model (ours; model:FOLDER another run's), h264:CRF, and
 diffusers:FOLDER (an autoencoder in a local folder). space names feature spaces for the Frechet distance of
-all clips; beside it stands that of the halves of the truth itself, at half the number of clips.
+all clips; beside it stands that of the halves of the truth itself, of other scenes each, at half the clips.
 """
 
 from __future__ import annotations
@@ -119,18 +119,21 @@ def _row(
 
 
 def frechets(truth: Sequence[Passed], back: Sequence[Passed], chosen: Options) -> dict[str, dict[str, float]]:
-    """space -> Frechet distance of what came back to the truth, and its floor: half of the truth to the other
-    half. Empty below four clips, where no half has a spread."""
+    """space -> Frechet distance of what came back to the truth, and its floor: one half of the scenes of the
+    truth to the other. Empty below two scenes or four clips, where no half has a spread."""
     from simbench.features.space import space_named
     from simbench.metrics.distances import floor, frechet
 
     out: dict[str, dict[str, float]] = {}
-    if len(truth) < 4:
+    known = list(dict.fromkeys(one.row.scene for one in truth))
+    scenes = np.array([known.index(one.row.scene) for one in truth])
+    if len(truth) < 4 or len(known) < 2:
         return out
     for name in listed(chosen.space):
         space = space_named(name)
         a, b = (space.features(np.stack([one.frames for one in part])) for part in (truth, back))
-        out[name] = {"distance": frechet(a, b), "floor": floor(a, len(a) // 2, 0).value}
+        apart = floor(a, len(known) // 2, 0, scenes=scenes)
+        out[name] = {"distance": frechet(a, b), "floor": apart.value}
     return out
 
 

@@ -15,6 +15,7 @@ from conftest import build
 from simbench import codecs
 from simbench.codecs import H264, codec_named
 from simbench.errors import UserError
+from simbench.suite import CaseScore
 from suites import codec as command
 
 pytestmark = pytest.mark.torch
@@ -199,6 +200,23 @@ def test_what_is_exact_costs_nothing_and_what_is_black_costs_all() -> None:
     )
     page = command.markdown([exact, black], chosen)
     assert "| exact | 100.0 | 100.0 | 0.0 ± 0.0 | exact | 1.000 | 0 |" in page.replace("1e-16", "0")
+
+
+def test_the_floor_parts_scenes_and_not_the_clips_of_one(clip: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    shown = rng.integers(0, 256, (4, *clip[:5].shape), dtype=np.uint8)
+
+    def passed(scene: int) -> command.Passed:
+        """One clip of a scene, of which all clips are alike."""
+        row = CaseScore("a", f"s{scene}", 0, {}, 0, "ok", "", {})
+        return command.Passed("", row, shown[scene], None, None)
+
+    chosen = command.Options(space="random")
+    four = [passed(i // 2) for i in range(8)]
+    assert command.frechets(four, four, chosen)["random"]["floor"] > 1e-5
+    # Halves of one scene's clips would differ by nothing.
+    assert command.frechets(four[:2] * 2, four[:2] * 2, chosen) == {}
+    assert command.frechets(four[:4], four[:4], chosen)["random"]["floor"] > 1e-6
 
 
 def test_clips_that_come_back_exactly_are_counted() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_metrics_distances import sample
 
-from simbench.metrics.distances import frechet_infinity, kernel_between, kernel_interval
+from simbench.metrics.distances import floor, frechet, frechet_infinity, kernel_between, kernel_interval
 
 
 def scenes_of(rng: np.random.Generator, mu: float, count: int, width: int) -> np.ndarray:
@@ -95,3 +95,22 @@ def test_the_limit_keeps_scenes_whole() -> None:
 def test_what_has_too_few_scenes_is_refused(call: Any, hint: str) -> None:
     with pytest.raises(ValueError, match=hint):
         call(np.random.default_rng(0).normal(size=(20, 6)))
+
+
+def test_the_floor_is_between_sets_of_other_scenes() -> None:
+    scenes, apart, whole, split = np.repeat(np.arange(16), 4), [], [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        real = scenes_of(rng, 0, 16, 6)
+        apart.append(frechet(scenes_of(rng, 0, 8, 6), scenes_of(rng, 0, 8, 6)))
+        whole.append(floor(real, 8, 0, scenes=scenes).value)
+        split.append(floor(real, 32, 0).value)
+    assert np.mean(whole) == pytest.approx(np.mean(apart), rel=0.15)
+    assert np.mean(split) < 0.5 * np.mean(apart)
+    mixed = np.random.default_rng(1).permutation(64)
+    one, other = floor(real, 8, 3, scenes=scenes), floor(real[mixed], 8, 3, scenes=scenes[mixed] + 5)
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-9)
+    with pytest.raises(ValueError, match="real holds 16 scenes; give 18 or more"):
+        floor(real, 9, 0, scenes=scenes)
+    with pytest.raises(ValueError, match="give 2 or more"):
+        floor(real, 0, 0)

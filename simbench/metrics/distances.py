@@ -210,18 +210,33 @@ def frechet_at(a: np.ndarray, b: np.ndarray, size: int, seed: int, draws: int = 
     return math.fsum(found) / draws
 
 
-def floor(real: np.ndarray, size: int, seed: int, draws: int = 8, ddof: int = 1) -> Estimate:
+def floor(
+    real: np.ndarray,
+    size: int,
+    seed: int,
+    draws: int = 8,
+    ddof: int = 1,
+    scenes: np.ndarray | None = None,
+) -> Estimate:
     """Real against real: `frechet` of two disjoint random subsets of `size` rows of `real` [N, D]; no unit.
 
     The value is the mean of `draws` splits, the interval from the lowest to the highest of them: what this
-    distance reads, at this number of videos, where nothing is wrong. ValueError where N < 2 `size`.
+    distance reads, at this number of videos, where nothing is wrong. `scenes`, labels int [N]: videos of one
+    scene are alike, so the subsets are of `size` whole scenes. ValueError where N (the scenes) < 2 `size`.
     """
-    features = _checked("real", real, {}, "N D", 2 * max(size, ddof + 1))
-    rng = np.random.default_rng(seed)
+    features = _checked("real", real, {}, "N D", 2 * (ddof + 1))
+    scene = _numbered(features, scenes)
+    rng, count = np.random.default_rng(seed), int(scene.max()) + 1
+    if not 0 < 2 * size <= count:
+        kind = "rows" if scenes is None else "scenes"
+        raise ValueError(f"real holds {count} {kind}; give {2 * max(size, 1)} or more")
+    rows = [np.flatnonzero(scene == one) for one in range(count)]
     found = []
     for _ in range(draws):
-        order = rng.permutation(len(features))
-        found.append(frechet(features[order[:size]], features[order[size : 2 * size]], ddof))
+        order = rng.permutation(count)
+        parts = (order[:size], order[size : 2 * size])
+        first, second = (features[np.concatenate([rows[i] for i in part])] for part in parts)
+        found.append(frechet(first, second, ddof))
     return Estimate(math.fsum(found) / draws, min(found), max(found))
 
 
