@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.measure_report import ALONE, Row, remarks_on, report, table
+from suites.measure_report import ALONE, ERROR, Row, remarks_on, report, table
 from suites.proof import ended, options
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def read(path: Path, chosen: Options) -> Video:
     from simbench.video import Video, decode
 
     clip = decode(path, chosen.frames or None, 1.0 if path.is_dir() else None)
+    if chosen.frames > len(clip.frames):
+        raise UserError(f"{path.name} has {len(clip.frames)} frames, frames={chosen.frames} asks for more")
     if chosen.skip >= len(clip.frames):
         raise UserError(f"{path.name} has {len(clip.frames)} frames and skip={chosen.skip} leaves none")
     return Video(clip.frames[chosen.skip :], clip.fps, clip.lossy)
@@ -103,11 +105,13 @@ def of_pair(made: np.ndarray, true: np.ndarray, chosen: Options) -> tuple[dict[s
     """Values of two clips uint8 [T, H, W, 3], and why others are absent."""
     from simbench.metrics import perceptual, pictures
 
-    same = int((pictures.squared_errors(made, true, 255) == 0).sum())
+    errors = pictures.squared_errors(made, true, 255)
+    same = int((errors == 0).sum())
     found = {f.__name__: f(made, true, 255) for f in (pictures.psnr_mean, pictures.psnr_pooled)}
     values = {name: value for name, value in found.items() if np.isfinite(value)}
     why = f"undefined: {same} of {len(made)} frames are identical (skip=N leaves given ones out)"
     missing = {name: why for name in found if name not in values}
+    values[ERROR] = float(errors.mean())
     side = min(made.shape[1:3])
     if side < pictures.WINDOW:
         missing["ssim"] = f"not measured: needs {pictures.WINDOW} px a side"
@@ -206,8 +210,10 @@ def _asked(chosen: Options) -> dict[str, object]:
 
 def run(chosen: Options) -> None:
     """The command after its options are read."""
-    from simbench.files import write_text
+    from simbench.files import require_file, write_text
 
+    if chosen.out:
+        require_file(Path(chosen.out), "out")
     for name in ("frames", "skip"):
         if getattr(chosen, name) < 0:
             raise UserError(f"{name}={getattr(chosen, name)} must be 0 or more")

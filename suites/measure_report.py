@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from simbench.stats import t_interval
+
+ERROR = "squared_error"
+"""Mean squared error of a clip, of the range squared."""
 
 PAIRED = ("psnr_mean", "psnr_pooled", "ssim", "lpips")
 ALONE = ("flicker", "motion")
 UNITS = {
     "psnr_mean": "dB, mean over frames",
     "psnr_pooled": "dB, one error for all frames",
+    ERROR: "mean over all frames, of the range squared",
     "ssim": "11 px Gaussian, valid region",
     "lpips": "0 is identical",
     "flicker": "share of the range",
@@ -37,6 +42,18 @@ def means(rows: Sequence[Row]) -> dict[str, dict[str, float | int | None]]:
     """Mean, 95 % t interval, spread and count over the clips that have a value, by metric."""
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     return {n: asdict(t_interval([row.values[n] for row in rows if n in row.values])) for n in names}
+
+
+def decibels(error: Mapping[str, float | int | None]) -> dict[str, float | int | None]:
+    """PSNR (dB) of the interval of a mean squared error (share of the range squared) over all clips, those
+    without any error too: its `low` is of the high error. None for what is without end, and for a limit of
+    the error that is 0 or below."""
+
+    def of(value: float | int | None) -> float | None:
+        return None if value is None or value <= 0 else -10 * math.log10(value)
+
+    limits = {"mean": of(error["mean"]), "low": of(error["high"]), "high": of(error["low"])}
+    return {**error, **limits, "sd": None}
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -68,14 +85,26 @@ def remarks_on(rows: Sequence[Row]) -> list[str]:
             counts[item] = counts.get(item, 0) + 1
     for (name, why), count in counts.items():
         out.append(f"{name}: {why} ({count} of {len(rows)} clips)")
+    over = means(rows)
+    if ERROR in over:
+        found = decibels(over[ERROR])
+        value, low, high = ("without end" if found[k] is None else f"{found[k]:.2f}" for k in _ENDS)
+        out.append(
+            f"PSNR of one error over all {len(rows)} clips, those without error too: {value} dB"
+            + ("" if len(rows) < 2 else f", 95 % interval {low} to {high}")
+        )
     lossy = sum(bool(row.lossy) for row in rows)
     if lossy and any("ssim" in row.values for row in rows):
         out.append(f"{lossy} of {len(rows)} clips come from lossy files, which caps PSNR and SSIM")
     return out
 
 
+_ENDS = ("mean", "low", "high")
+
+
 def report(rows: Sequence[Row], remarks: Sequence[str], asked: Mapping[str, object]) -> dict[str, object]:
     """What the JSON file holds; a value that is undefined or not measured is absent, its reason is there."""
+    over = means(rows)
     clips = [
         {
             "name": row.name,
@@ -93,7 +122,8 @@ def report(rows: Sequence[Row], remarks: Sequence[str], asked: Mapping[str, obje
         "schema": 1,
         "asked": dict(asked),
         "units": UNITS,
-        "mean": means(rows),
+        "mean": over,
+        **({"psnr": decibels(over[ERROR])} if ERROR in over else {}),
         "remarks": list(remarks),
         "clips": clips,
     }

@@ -31,7 +31,7 @@ from suites import measure
 from suites.carded import Carded, check_card, listed, over_scenes, publish, suites_of
 from suites.proof import answering, ended, len_context, options, unanswered
 from suites.quality_page import markdown
-from suites.quality_rows import ERROR, STATES, TRUTH, Clip, rows_of
+from suites.quality_rows import STATES, TRUTH, Clip, rows_of
 
 if TYPE_CHECKING:
     from simbench.case import Case
@@ -139,13 +139,11 @@ def _values(
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Values of the frames after the given ones, and why others are absent."""
     from simbench.metrics import perceptual
-    from simbench.metrics.pictures import squared_errors
 
     values, missing = measure.of_one(made, "")
     if name != TRUTH:
         more, absent = measure.of_pair(made, true, chosen)
-        error = {ERROR: float(squared_errors(made, true, 255).mean())}
-        values, missing = values | more | error, missing | absent
+        values, missing = values | more, missing | absent
         if not chosen.weights:
             trunk = perceptual.TRUNKS[chosen.net]
             missing["lpips"] = f"not measured: weights missing; add lpips={trunk}, a file of torchvision"

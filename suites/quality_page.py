@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from suites.quality_rows import ERROR, PSNR, SMALLEST, TRUTH
+from suites.measure_report import ERROR
+from suites.quality_rows import PSNR, SMALLEST, TRUTH
 
 DIGITS = {"psnr_pooled": 1, "ssim": 3, "lpips": 3, "flicker": 4, "motion": 2}
 """Metrics of the table and their decimals. PSNR of a clip has one error for all its frames: the mean over

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from suites.measure_report import ERROR, decibels
 from suites.proof import mean
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 TRUTH, STATES = "truth", "states"
 SMALLEST = 1e-9
 """A distance of the truth to itself that is rounding."""
-ERROR, PSNR = "squared_error", "psnr"
-"""Mean squared error of a clip, of the range squared; and the decibels of its mean over all clips."""
+PSNR = "psnr"
+"""The decibels of the mean squared error over all clips."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,8 @@ def averages(clips: Sequence[Clip]) -> dict[str, dict[str, float | int | None]]:
     for metric, by in metrics.items():
         found[metric] |= {"clips": sum(map(len, by.values())), "of": len(clips)}
     if ERROR in found:
-        error = found[ERROR]
-        limits = {"mean": error["mean"], "low": error["high"], "high": error["low"]}
-        found[PSNR] = {**error, **{k: _decibels(v) for k, v in limits.items()}, "sd": None}
+        found[PSNR] = decibels(found[ERROR])
     return found
-
-
-def _decibels(error: float | None) -> float | None:
-    return None if error is None or error <= 0 else float(-10 * np.log10(error))
 
 
 def across_halves(truth: np.ndarray, made: np.ndarray, first: np.ndarray, ddof: int) -> float:

@@ -57,6 +57,7 @@ def test_pairs(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.Captur
         assert row["values"] == {
             "psnr_mean": pictures.psnr_mean(made, true, 255),
             "psnr_pooled": pictures.psnr_pooled(made, true, 255),
+            "squared_error": float(pictures.squared_errors(made, true, 255).mean()),
             "ssim": pictures.ssim(made, true, 255),
             "flicker": motion.flicker(made, 255),
             "motion": motion.flow_magnitude(made, 255),
@@ -108,7 +109,17 @@ def test_what_is_undefined_is_absent(
         "sd": None,
         "count": 1,
     }
-    assert "psnr_mean: undefined: 1 of 5 frames are identical" in capsys.readouterr().out
+    errors = [row["values"]["squared_error"] for row in got["clips"]]
+    assert errors[0] == 0.0 < min(errors[1:]) and got["mean"]["psnr_pooled"]["count"] == 2
+    # The clip without error counts in the PSNR of all, which is that of one error.
+    assert got["psnr"]["mean"] == pytest.approx(-10 * np.log10(np.mean(errors)))
+    wide = t_interval(errors)
+    assert got["psnr"]["low"] == pytest.approx(-10 * np.log10(wide.high)) and got["psnr"]["count"] == 3
+    assert wide.low < 0 and got["psnr"]["high"] is None
+    shown = capsys.readouterr().out
+    assert "psnr_mean: undefined: 1 of 5 frames are identical" in shown
+    said = f"{got['psnr']['mean']:.2f} dB, 95 % interval {got['psnr']['low']:.2f} to without end"
+    assert f"PSNR of one error over all 3 clips, those without error too: {said}" in shown
     got = run(f"generated={folders[0]}", f"real={folders[1]}", f"out={tmp_path / 'r.json'}", "skip=1")
     _, first, _ = got["clips"]
     assert first["values"]["psnr_mean"] == pictures.psnr_mean(clip[1:], CLIPS["scene_1"][1:], 255)
@@ -120,7 +131,7 @@ def test_small_clips_are_measured_as_far_as_they_go(tmp_path: Path) -> None:
         encode(Video(texture(seed, 2, 10, 10), 8.0), tmp_path / folder / "a.mkv")
     got = run(*(f"{f}={tmp_path / f}" for f in ("generated", "real")), f"out={tmp_path / 'r.json'}")
     (row,) = got["clips"]
-    assert set(row["values"]) == {"psnr_mean", "psnr_pooled"}
+    assert set(row["values"]) == {"psnr_mean", "psnr_pooled", "squared_error"}
     assert row["missing"]["ssim"] == "not measured: needs 11 px a side"
     assert row["missing"]["flicker_real"] == "not measured: needs 12 px a side"
 
@@ -187,6 +198,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     assert "unknown option reel=x" in refused(capsys, generated, "reel=x")
     assert "scene_0.mkv has 5 frames and skip=5 leaves none" in refused(capsys, generated, "skip=5")
     assert "frames=-1 must be 0 or more" in refused(capsys, generated, "frames=-1")
+    assert "scene_0.mkv has 5 frames, frames=6 asks for more" in refused(capsys, generated, "frames=6")
+    assert f"out={folders[0]} is a folder; name a file" in refused(capsys, generated, f"out={folders[0]}")
     (folders[0] / "scene_0.mp4").write_bytes(b"")
     assert "holds scene_0 twice (scene_0.mkv, scene_0.mp4); keep one" in refused(capsys, generated)
     (folders[0] / "scene_0.mkv").unlink()

@@ -159,6 +159,8 @@ def test_boxes() -> None:
     first = np.array([[[0.0, 0, 10, 10], [0, 0, 0, 0]]])
     second = np.array([[[5.0, 0, 15, 10], [10, 0, 20, 10], [3, 3, 3, 3]]])
     np.testing.assert_allclose(objects.box_iou(first, second), [[[1 / 3, 0, 0], [0, 0, 0]]])
+    none = np.full((1, 1, 4), np.nan)
+    assert (objects.box_iou(first, none) == 0).all() and (objects.box_iou(none, second) == 0).all()
     with pytest.raises(ValueError, match="second has shape"):
         objects.box_iou(first, second.repeat(2, axis=0))
 

@@ -73,6 +73,8 @@ def test_weights_that_are_missing_or_others_are_refused(
     measure: Lpips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = lpips_stubs.saved(tmp_path / "other.pth", {"features.0.weight": torch.zeros(1)})
+    bare = lpips_stubs.saved(tmp_path / "bare.pth", torch.zeros(3))
+    epoch = lpips_stubs.saved(tmp_path / "epoch.pth", {"features.0.weight": torch.zeros(1), "epoch": 3})
     (tmp_path / "junk.pth").write_bytes(b"junk")
     junk = hashlib.sha256(b"junk").hexdigest()
     for weights, net, sha256, what in (
@@ -83,6 +85,8 @@ def test_weights_that_are_missing_or_others_are_refused(
         (measure.weights, "resnet", None, "net=resnet is unknown; use one of alex, vgg, squeeze"),
         (str(tmp_path / "other.pth"), "alex", other, "has no features.0.weight of alex"),
         (str(tmp_path / "junk.pth"), "alex", junk, "junk.pth holds no tensors"),
+        (str(tmp_path / "bare.pth"), "alex", bare, "bare.pth holds no tensors by name"),
+        (str(tmp_path / "epoch.pth"), "alex", epoch, "epoch.pth holds no tensors by name"),
     ):
         with pytest.raises(UserError, match=what) as caught:
             Lpips(weights, net, sha256)(MADE, TRUE)

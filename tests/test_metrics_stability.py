@@ -73,6 +73,9 @@ def test_histograms_are_alike_or_disjoint() -> None:
     assert histogram_distance(a, np.array([3.0, 1.0, 0.0, 0.0])) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="holds nothing"):
         histogram_distance(a, np.zeros(4))
+    for wrong in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="give counts, 0 or more"):
+            histogram_distance(a, np.array([5.0, wrong, 0.0, 0.0]))
 
 
 def test_outliers_are_few_and_far() -> None:
@@ -85,6 +88,9 @@ def test_outliers_are_few_and_far() -> None:
     most = np.arange(100) % 10 > 2
     assert not outliers(most.astype(float), 6.0, 0.01).any(), "what differs nearly everywhere has none"
     assert outliers(np.zeros(0), 6.0, 0.01).shape == (0,)
+    values[7] = np.nan
+    with pytest.raises(ValueError, match="values holds nan"):
+        outliers(values, 6.0, 0.01)
 
 
 def test_depth_agrees_up_to_scale_and_shift() -> None:
@@ -97,6 +103,9 @@ def test_depth_agrees_up_to_scale_and_shift() -> None:
     other = np.random.default_rng(8).random(20_000)
     uniform = np.random.default_rng(9).random(20_000)
     assert aligned_error(other, uniform) == pytest.approx(4 * (1 - np.sqrt(0.5)), abs=0.03)
+    # Two independent Gaussians have a difference sqrt(2) times as wide.
+    normal = np.random.default_rng(10).normal(size=(2, 20_000))
+    assert aligned_error(*normal) == pytest.approx(np.sqrt(2), abs=0.03)
     assert aligned_error(-surface, surface) > 1.5, "near is not far"
     assert np.isnan(aligned_error(surface, np.ones(500)))
     assert np.isnan(aligned_error(surface[:7], surface[:7]))

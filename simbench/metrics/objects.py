@@ -1,8 +1,8 @@
 """Object tracks: HOTA, CLEAR MOT and the identity scores, as TrackEval publishes them.
 
 Detections stand in slots: ids int [T, N] of the truth and [T, M] of what was made, any numbers from 0 on,
--1 for an empty slot; an id keeps its number over the clip, its slot may change. `similarity` [T, N, M] is
-0 to 1 (IoU of boxes or masks); where a slot is empty it plays no part. Scores are shares, counts are of
+below 0 for an empty slot; an id keeps its number over the clip, its slot may change. `similarity` [T, N, M]
+is 0 to 1 (IoU of boxes or masks); where a slot is empty it plays no part. Scores are shares, counts are of
 detections, tracks or events. A mean over clips is not TrackEval's COMBINED row, which adds the counts up
 first.
 """
@@ -74,7 +74,8 @@ class Identity:
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union [..., N, M] (no unit) of boxes [..., N, 4] and [..., M, 4]: left, top, right,
-    bottom, px, right and bottom not included. 0 where both boxes are empty."""
+    bottom, px, right and bottom not included. 0 where both boxes are empty, and where one holds NaN, as
+    boxes of empty slots may."""
     a = shaped("first", first, "... N 4", {})
     b = shaped("second", second, "... M 4", {})
     if a.shape[:-2] != b.shape[:-2]:

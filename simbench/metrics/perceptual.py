@@ -107,6 +107,8 @@ def _net(weights: str, net: str, sha256: str | None) -> Any:
         raise UserError(
             f"weights={weights} holds no tensors ({why}); give {TRUNKS[net]} of torchvision"
         ) from error
+    if not isinstance(given, dict) or not all(isinstance(one, torch.Tensor) for one in given.values()):
+        raise UserError(f"weights={weights} holds no tensors by name; give {TRUNKS[net]} of torchvision")
     own = made.net.state_dict()
     # slice2.3.weight of the package is features.3.weight of torchvision.
     names = {key: f"features.{key.split('.', 1)[1]}" for key in own}
