@@ -255,7 +255,7 @@ def measure(chosen: Options) -> tuple[list[str], dict[str, Any]]:
     lines += table(rows, missing)
     lines += ["", *remarks(rows, counts, seen)] if rows else []
     record = {
-        "schema": 1,
+        "schema": 2,
         "real": {"source": chosen.real, "clips": counts[0]},
         "generated": {"source": chosen.generated, "clips": counts[1], "damage": chosen.damage},
         "clips_are": [asdict(kind) for kind in seen],

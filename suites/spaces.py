@@ -65,15 +65,16 @@ class Ranked:
         return math.exp(mean([math.log(self.seen[kind].times) for kind in IN_TIME]))
 
 
-def ranked(name: str, real: np.ndarray, sets: Mapping[str, np.ndarray], seed: int) -> Ranked:
-    """What one space sees. `real` [N, D]; `sets` has features [N, D] for "none" and for every kind."""
+def ranked(name: str, real: np.ndarray, sets: Mapping[str, np.ndarray], seed: int, ddof: int = 1) -> Ranked:
+    """What one space sees. `real` [N, D]; `sets` has features [N, D] for "none" and for every kind. `ddof` is
+    the protocol's."""
     from simbench.metrics.distances import frechet_at, kernel_interval
     from suites.distances import KID
 
     at = 3 * len(real) // 4
     # The same draws for every kind, so that their ratios are of the same videos.
     found = {
-        kind: [frechet_at(real, made, at, seed + draw, draws=1) for draw in range(DRAWS)]
+        kind: [frechet_at(real, made, at, seed + draw, draws=1, ddof=ddof) for draw in range(DRAWS)]
         for kind, made in sets.items()
     }
     kernels = {kind: kernel_interval(real, made, **KID) for kind, made in sets.items()}
@@ -132,7 +133,8 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
             f" {max(2, -(-chosen.scenes // every)) * every}"
         )
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
-    look = Look(size=chosen.size, frames=preset_named(chosen.protocol).frames)
+    preset = preset_named(chosen.protocol)
+    look = Look(size=chosen.size, frames=preset.frames)
     spaces, missing = opened(list(dict.fromkeys(chosen.space.split(","))), given)
     if not spaces:
         return [], missing
@@ -143,7 +145,7 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
     for kind in DAMAGES:
         sets[kind] = features(damaged(other, kind, chosen.seed, len(look.families)), spaces)
     found = [
-        ranked(space.name, real[i], {kind: made[i] for kind, made in sets.items()}, chosen.seed)
+        ranked(space.name, real[i], {kind: made[i] for kind, made in sets.items()}, chosen.seed, preset.ddof)
         for i, space in enumerate(spaces)
     ]
     return found, missing

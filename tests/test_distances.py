@@ -289,9 +289,16 @@ def test_the_ranking_is_written_to_a_card(tmp_path: Path, capsys: pytest.Capture
     assert spaces.main(["scenes=31"]) == 2 and "on each side; use 36" in capsys.readouterr().err
 
 
-def test_a_space_that_is_named_twice_is_ranked_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_spaces_are_ranked_by_the_protocols_ddof() -> None:
+    floors = {}
+    for protocol in ("simbench", "stylegan-v"):
+        found, _ = spaces.measure(spaces.Options(scenes=24, size=16, space="random", protocol=protocol))
+        floors[protocol] = found[0].floor
+    # The same clips and features; a covariance over N - 1 of 9 videos is 9/8 of one over N.
+    assert 8 / 9 <= floors["stylegan-v"] / floors["simbench"] < 0.999
+
+
+def test_a_space_that_is_named_twice_is_ranked_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert spaces.main(["scenes=24", "size=16", "space=random,random"]) == 0
     assert capsys.readouterr().out.count("| random | 112 |") == 1
 
