@@ -26,7 +26,7 @@ DOCUMENTED = {
     "tf2018": (False, 1, "none", False, False, None),
     "stylegan-v": (True, 0, "round", False, False, None),
     "videogpt": (True, 1, "truncate", True, False, None),
-    "cd-fvd": (True, 0, "none", False, False, 256),
+    "cd-fvd": (True, 0, "truncate", False, False, 256),
     "simbench": (True, 1, "round", True, True, None),
 }
 
@@ -66,7 +66,10 @@ REFERENCES: dict[str, Any] = {
     "tf2018": lambda clips: by_lines(clips, 224, 224),
     "stylegan-v": lambda clips: interpolated(clips, 224, 224),
     "videogpt": lambda clips: short_side(clips, 224, False),
-    "cd-fvd": lambda clips: interpolated(short_side(clips, 256, True), 224, 224),
+    # Version 0.1.1: pictures in [0, 1] are resized, taken times 255 and made bytes, which truncates.
+    "cd-fvd": lambda clips: interpolated(
+        (short_side(clips / 255, 256, True) * 255).astype(np.uint8), 224, 224
+    ),
     "simbench": lambda clips: short_side(clips, 224, True),
 }
 
@@ -78,7 +81,15 @@ def test_a_protocol_is_what_it_stands_for(name: str, clips: np.ndarray) -> None:
     clips = clips.swapaxes(2, 3) if clips.shape[3] == 300 else clips
     made = PRESETS[name].pictures(clips)
     assert made.shape == (*clips.shape[:2], 224, 224, 3) and made.dtype == np.float32
-    np.testing.assert_allclose(made, REFERENCES[name](clips) / 127.5 - 1, atol=2e-4)
+    expected = REFERENCES[name](clips) / 127.5 - 1
+    if name == "cd-fvd":
+        # Which whole number a value within rounding of it becomes is chance: one level here and there.
+        off = np.abs(made - expected)
+        assert (
+            off.max() < 1.01 / 127.5 and (off > 2e-4).mean() < 0.05 and abs((made - expected).mean()) < 1e-3
+        )
+    else:
+        np.testing.assert_allclose(made, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(PRESETS, 2)))

@@ -110,9 +110,10 @@ PRESETS: Mapping[str, Preset] = {
             "cd-fvd",
             data_side=256,
             data_antialias=True,
+            rounding="truncate",
             ddof=0,
             epsilon=1e-5,
-            original="scipy sqrtm of the product; draws videos again until 2048 are there",
+            original="scipy sqrtm of the product; clips begin anywhere, drawn again until 2048 are there",
         ),
         Preset("simbench", rounding="round", keep_aspect=True, antialias=True),
     )
