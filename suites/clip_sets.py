@@ -177,11 +177,14 @@ def _same(path: Path, kind: Kind, wanted: Kind, frames: int | None) -> None:
 
 
 def features(clips: Iterable[np.ndarray], spaces: Sequence[Space]) -> list[np.ndarray]:
-    """float32 [N, D] for each of `spaces`, all of one reading of the clips."""
+    """float32 [N, D] for each of `spaces`, all of one reading of the clips. UserError where one is no number,
+    as of weights that hold NaN."""
     found: list[list[np.ndarray]] = [[] for _ in spaces]
     left = iter(clips)
     while batch := list(itertools.islice(left, BATCH)):
         stacked = np.stack(batch)
         for space, parts in zip(spaces, found, strict=True):
             parts.append(space.features(stacked))
+            if not np.isfinite(parts[-1]).all():
+                raise UserError(f"space={space.name} gives features that are no numbers; give other weights")
     return [np.concatenate(parts) for parts in found]

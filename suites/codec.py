@@ -123,6 +123,7 @@ def frechets(truth: Sequence[Passed], back: Sequence[Passed], chosen: Options) -
     truth to the other. Empty below two scenes or four clips, where no half has a spread."""
     from simbench.features.space import space_named
     from simbench.metrics.distances import floor, frechet
+    from suites.clip_sets import features
 
     out: dict[str, dict[str, float]] = {}
     known = list(dict.fromkeys(one.row.scene for one in truth))
@@ -131,7 +132,7 @@ def frechets(truth: Sequence[Passed], back: Sequence[Passed], chosen: Options) -
         return out
     for name in listed(chosen.space):
         space = space_named(name)
-        a, b = (space.features(np.stack([one.frames for one in part])) for part in (truth, back))
+        a, b = (features((one.frames for one in part), [space])[0] for part in (truth, back))
         apart = floor(a, len(known) // 2, 0, scenes=scenes)
         out[name] = {"distance": frechet(a, b), "floor": apart.value}
     return out

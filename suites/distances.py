@@ -106,6 +106,10 @@ def opened(names: Sequence[str], given: Mapping[str, str]) -> tuple[list[Space],
     from simbench.features.space import Missing, space_named, takes
 
     told = {key: value for key, value in given.items() if value}
+    if not names:
+        raise UserError(f"space= names none; use some of {', '.join(_known())}")
+    if "sha256" in told and "weights" not in told:
+        raise UserError(f"sha256={told['sha256']} is of no file; add weights=FILE or leave it out")
     spaces: list[Space] = []
     missing: dict[str, str] = {}
     users = [name for name in names if name in _known() and takes(name, "weights") and name != "worlds"]

@@ -89,9 +89,10 @@ def remarks_on(rows: Sequence[Row]) -> list[str]:
     if ERROR in over:
         found = decibels(over[ERROR])
         value, low, high = ("without end" if found[k] is None else f"{found[k]:.2f}" for k in _ENDS)
+        said = f"{value} dB" + ("" if len(rows) < 2 else f", 95 % interval {low} to {high}")
         out.append(
-            f"PSNR of one error over all {len(rows)} clips, those without error too: {value} dB"
-            + ("" if len(rows) < 2 else f", 95 % interval {low} to {high}")
+            f"PSNR of one error over all {len(rows)} clips, those without error too: "
+            + ("without end, no clip has any" if found["mean"] is None else said)
         )
     lossy = sum(bool(row.lossy) for row in rows)
     if lossy and any("ssim" in row.values for row in rows):

@@ -195,11 +195,10 @@ def _run(chosen: Options) -> None:
     preset = preset_named(chosen.protocol)
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
     wanted = listed(chosen.space)
-    spaces, missing = opened([name for name in wanted if name != STATES], given)
+    named = [name for name in wanted if name != STATES]
+    spaces, missing = opened(named, given) if named or not wanted else ([], {})
     if not spaces and STATES not in wanted:
-        raise UserError(
-            "; ".join(f"space={n}: not measured: {why}" for n, why in missing.items()) or "space= names none"
-        )
+        raise UserError("; ".join(f"space={n}: not measured: {why}" for n, why in missing.items()))
     suites = suites_of(chosen)
     for suite in suites:
         if STATES in wanted and not hasattr(suite, "trace"):

@@ -135,7 +135,7 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
     given = {"weights": chosen.weights, "sha256": chosen.sha256, "protocol": chosen.protocol}
     preset = preset_named(chosen.protocol)
     look = Look(size=chosen.size, frames=preset.frames)
-    spaces, missing = opened(list(dict.fromkeys(chosen.space.split(","))), given)
+    spaces, missing = opened([name for name in dict.fromkeys(chosen.space.split(",")) if name], given)
     if not spaces:
         return [], missing
     half = chosen.scenes // 2

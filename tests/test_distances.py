@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from simbench.features.space import space_named
 from simbench.metrics import distances as metric
 from simbench.video import Video, encode, encode_preview
 from suites import clip_sets, distances, spaces, traps
-from suites.clip_sets import DAMAGES, Look, damaged
+from suites.clip_sets import BATCH, DAMAGES, Look, damaged, features
 
 pytestmark = pytest.mark.torch
 SMALL = ("clips=4", "size=16", "frames=4", "families=push,process")
@@ -112,6 +113,25 @@ def test_ddof_is_the_protocols(sets: dict[str, str], tmp_path: Path) -> None:
     assert found["stylegan-v"] < found["simbench"]
 
 
+def test_features_that_are_no_numbers_are_refused() -> None:
+    class Broken:
+        """A space whose second batch is not finite."""
+
+        name, least_frames = "broken", 1
+
+        def identity(self) -> Mapping[str, Any]:
+            """Nothing."""
+            return {}
+
+        def features(self, made: np.ndarray) -> np.ndarray:
+            """Zeros, and NaN for few clips."""
+            return np.full((len(made), 2), np.nan if len(made) < BATCH else 0.0, np.float32)
+
+    assert features(clips(2 * BATCH, 0), [Broken()])[0].shape == (2 * BATCH, 2)
+    with pytest.raises(UserError, match="space=broken gives features that are no numbers"):
+        features(clips(BATCH + 1, 0), [Broken()])
+
+
 def test_folders_of_frames_are_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from PIL import Image
 
@@ -194,6 +214,8 @@ def test_few_videos_give_no_limit(tmp_path: Path) -> None:
         (["real={real}", "generated=worlds", "size=32"], "16x16 px, worlds 32; add size=16"),
         (["real=worlds", "generated=worlds", "damage=melt", *SMALL], "damage=melt is unknown"),
         (["real={real}", "generated={real}", "seeds=3"], "unknown option seeds=3"),
+        (["real={real}", "generated={real}", "space=,"], "space= names none; use some of random,"),
+        (["real={real}", "generated={real}", "sha256=00"], "sha256=00 is of no file; add weights=FILE"),
         (["real={real}", "generated={real}", "out={real}"], "out=.* is a folder; name a file"),
         (["real={real}", "generated={real}", "out={real}/000.mkv/a.json"], "out=.* cannot be written"),
     ],

@@ -117,6 +117,8 @@ def test_what_is_undefined_is_absent(
     assert got["psnr"]["low"] == pytest.approx(-10 * np.log10(wide.high)) and got["psnr"]["count"] == 3
     assert wide.low < 0 and got["psnr"]["high"] is None
     shown = capsys.readouterr().out
+    run(f"generated={folders[1]}", f"real={folders[1]}", f"out={tmp_path / 'same.json'}")
+    assert "those without error too: without end, no clip has any" in capsys.readouterr().out
     assert "psnr_mean: undefined: 1 of 5 frames are identical" in shown
     said = f"{got['psnr']['mean']:.2f} dB, 95 % interval {got['psnr']['low']:.2f} to without end"
     assert f"PSNR of one error over all 3 clips, those without error too: {said}" in shown
