@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from simbench.features.space import space_named
+from simbench.metrics.distances import frechet
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.torch]
 CLIPS, THEIR_BATCH, RUNS = 4, 16, 3
@@ -61,3 +62,17 @@ def test_i3d_features_are_those_of_cd_fvd_in_less_time(tmp_path: Path) -> None:
         "\nI3D, 16 frames of 128 px: " + ", ".join(f"{n} {1000 * t:.0f} ms a clip" for n, t in found.items())
     )
     assert found["cd-fvd"] >= RATIO * found["ours"], found
+
+
+@pytest.mark.parametrize("scale", [0.3, 3.0])
+def test_the_float32_square_root_of_videogpt_is_off_by_a_little(scale: float) -> None:
+    utils = pytest.importorskip("cdfvd.third_party.i3d.utils", reason="pip install 'simbench-worlds[bench]'")
+    import torch
+
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(size=(400, 400)) * np.linspace(0.1, 0.0025, 400) * scale
+    a, b = ((rng.normal(size=(256, 400)) @ mixed).astype(np.float32) for _ in range(2))
+    for other in (a, b):
+        spread = sum(x.var(axis=0, ddof=1, dtype=np.float64).sum() for x in (a, other))
+        theirs = float(utils.frechet_distance(torch.tensor(a), torch.tensor(other)))
+        assert 1e-6 < abs(theirs - frechet(a, other)) / spread < 1e-4
