@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,6 +141,28 @@ def test_order_and_direction_cost_more_than_the_floor_and_more_than_untaught(
         first, second, worse = space(held[:half]), space(held[half:]), space(bad)
         costs.append(frechet(first, worse) / frechet(first, second))
     assert costs[0] > least and costs[0] > 1.2 * costs[1]
+
+
+def test_clips_are_taken_of_all_pools_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    from model.features import ranking
+
+    class Fixed:
+        """A pool called `NAME-LENGTH`, whose clips hold its length."""
+
+        def __init__(self, folder: Path) -> None:
+            self.length = int(str(folder).split("-")[1])
+
+        def __len__(self) -> int:
+            return self.length
+
+        def sample(self, index: int) -> SimpleNamespace:
+            """A clip of one pixel."""
+            return SimpleNamespace(video=np.full((1, 1, 1, 3), self.length, np.uint8))
+
+    monkeypatch.setattr(ranking, "Pool", Fixed)
+    for count, wanted in ((10, [3, 3, 2, 2]), (7, [2, 2, 2, 1]), (20, [6, 6, 6, 2]), (99, [9, 8, 7, 2])):
+        found = ranking.spread_over("a-9,b-8,c-7,d-2", count)[:, 0, 0, 0, 0].tolist()
+        assert [found.count(length) for length in (9, 8, 7, 2)] == wanted, count
 
 
 @pytest.fixture(scope="module")

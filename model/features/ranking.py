@@ -208,7 +208,7 @@ def command(arguments: Sequence[str]) -> str:
         raise UserError("rank needs data= (pools that pixels are fitted to) and held= (pools of other seeds)")
     if asked.count < 2 or asked.draws < 2:
         raise UserError(f"count={asked.count} draws={asked.draws}: at least 2 clips to a side and 2 draws")
-    held = _spread_over(asked.held, asked.clips)
+    held = spread_over(asked.held, asked.clips)
     if len(held) < 2 * asked.count:
         raise UserError(f"count={asked.count} needs {2 * asked.count} held clips, there are {len(held)}")
     spaces: dict[str, Space] = {}
@@ -218,7 +218,7 @@ def command(arguments: Sequence[str]) -> str:
             raise UserError(f"weights={asked.weights}: the name {name} is taken; rename the folder of {path}")
         spaces[name] = Worlds(path).features
     spaces["random"] = random_space(asked.seed)
-    spaces["pixels"] = pixel_space(_spread_over(asked.data, FITTED))
+    spaces["pixels"] = pixel_space(spread_over(asked.data, FITTED))
     table = ranked(spaces, held, asked.count, asked.draws, asked.seed)
     if asked.json:
         about = {"count": asked.count, "clips": len(held), "draws": asked.draws, "seed": asked.seed}
@@ -231,8 +231,10 @@ def _named(path: str) -> str:
     return "worlds" if Path(path).resolve() == WEIGHTS.resolve() else Path(path).resolve().parent.name
 
 
-def _spread_over(pools: str, count: int) -> np.ndarray:
-    """At most `count` clips, as many of each pool, uint8 [N, T, H, W, 3]."""
+def spread_over(pools: str, count: int) -> np.ndarray:
+    """`count` clips, uint8 [N, T, H, W, 3], from all pools in turn as far as each goes; fewer where they hold
+    fewer."""
     opened = [Pool(Path(path)) for path in pools.split(",")]
-    each = -(-count // len(opened))
-    return np.stack([pool.sample(i).video for pool in opened for i in range(min(each, len(pool)))])[:count]
+    longest = max(len(pool) for pool in opened)
+    turns = [(at, i) for i in range(longest) for at, pool in enumerate(opened) if i < len(pool)]
+    return np.stack([opened[at].sample(i).video for at, i in sorted(turns[:count])])
