@@ -194,6 +194,27 @@ def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
     assert said["rows"] == [] and said["not_measured"]["worlds"] == "no case of toy was answered"
 
 
+@pytest.mark.torch
+def test_the_truth_is_read_once_for_all_runs(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    truth = scaling_clips.scene_truth
+    monkeypatch.setattr(scaling_clips, "scene_truth", lambda asked: read.append(asked[1]) or truth(asked))
+    more = ("scaling.space=worlds", "frames=17", "cases=8", "samples=2")
+    assert go(tmp_path, runs, *more) == exits.OK
+    assert len(read) == len(set(read)) == 8
+    toy_runs.trained(runs / "late", 6.4e13, 10)
+    assert go(tmp_path, runs, *more) == exits.OK and len(read) == 8
+    kept = json.loads((runs / "late/scores/toy/quality.json").read_text())
+    assert kept["rows"][0]["clips"] == 32
+    shutil.rmtree(runs / "late" / "scores")
+    shutil.rmtree(tmp_path / "store" / "array")
+    assert go(tmp_path, runs, *more) == exits.OK and len(read) == 16
+    assert json.loads((runs / "late/scores/toy/quality.json").read_text()) == kept
+    assert go(tmp_path, runs, *more, "difficulty=0.5") == exits.OK and len(read) == 24
+
+
 def scattered(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features of the truth and of what was made, 40 scenes of 3 cases; D = 4, moved by `shift` in each."""
     rng = np.random.default_rng(seed)
