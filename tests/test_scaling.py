@@ -197,6 +197,9 @@ def test_runs_without_flops_and_diverged_ones_are_named(
         ({"flops": -1.0}, "flops=-1.0 must be above 0"),
         ({"flops": "many"}, "flops is 'many', no number"),
         ({"flops": True}, "flops is True, no number"),
+        ({"params": 1.5}, "params is 1.5, no integer"),
+        ({"params": 0}, "params=0 must be above 0"),
+        ({"name": ""}, "name is empty"),
         ({"flop": 3}, "'flop' is no field of a training run"),
         ({"kind": "other"}, "kind is 'other', not 'training'"),
         ({"loss": [[1.0]]}, "loss holds [1.0], not [FLOPs, loss]"),
@@ -256,6 +259,12 @@ def test_a_run_that_evaluated_itself_is_found(tmp_path: Path) -> None:
     assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
     values = [run["value"] for run in read(tmp_path / "out")["series"][0]["runs"]]
     assert values[-1] - values[0] > 20
+
+
+def test_whole_numbers_as_json_has_them(tmp_path: Path) -> None:
+    record = json.loads('{"schema": 1, "kind": "training", "flops": 4e21, "params": 2e9, "tokens": 3e11}')
+    jsonschema.validate(record, json.loads(SCHEMA.read_text()))
+    assert checked(record, Path("run.json"))["params"] == 2_000_000_000
 
 
 def test_the_record_on_the_page_is_one() -> None:

@@ -22,8 +22,8 @@ GRADED = ("S_graded", "S")
 
 @dataclass(frozen=True)
 class Series:
-    """One curve. `runs`, `scored` (empty for a loss) and `points` agree in order; `unused` scenes are not in
-    all runs.
+    """One curve. `runs`, `scored` (empty for a loss) and `points` agree in order; `scenes` are those of all
+    runs, `unused` are not in all; `without` names the runs that have no scores of this suite, or no loss.
 
     `kept` marks the runs [R] that the law goes through: the best size of each budget. `fit` is None where
     `why` says what is missing.
@@ -37,7 +37,9 @@ class Series:
     runs: tuple[Trained, ...]
     scored: tuple[Run, ...]
     points: Points
+    scenes: tuple[str, ...]
     unused: int
+    without: tuple[str, ...]
     kept: np.ndarray
     sizes: tuple[Best, ...]
     fit: Fit | None
@@ -84,14 +86,22 @@ def series(runs: Sequence[Trained], draws: int = DRAWS) -> list[Series]:
             s for run in runs for g, part in run.scores if g == group for s in part.suites()
         ):
             pairs = [(run, part) for run in runs for part in _parts(run, group, suite)]
-            found.append(_scored(suite, group, pairs, draws))
+            found.append(_scored(suite, group, pairs, _without(runs, pairs), draws))
     known = [(run, run.last_loss()) for run in runs]
     losses = [(run, loss) for run, loss in known if loss is not None]
     if losses:
         values = np.array([[loss] for _, loss in losses])
-        points = _points([run for run, _ in losses], values, None, relative=True)
-        found.append(_fitted("", "all", LOSS, 0, "", tuple(run for run, _ in losses), (), points, 0, draws))
+        trained = tuple(run for run, _ in losses)
+        points = _points(trained, values, None, relative=True)
+        absent = _without(runs, losses)
+        found.append(_fitted("", "all", LOSS, 0, "", trained, (), points, (), 0, absent, draws))
     return found
+
+
+def _without(runs: Sequence[Trained], pairs: Sequence[tuple[Trained, object]]) -> tuple[str, ...]:
+    """Names of the runs that are in none of `pairs`."""
+    present = {run.name for run, _ in pairs}
+    return tuple(run.name for run in runs if run.name not in present)
 
 
 def _parts(run: Trained, group: str, suite: str) -> list[Run]:
@@ -104,7 +114,9 @@ def _parts(run: Trained, group: str, suite: str) -> list[Run]:
     return parts
 
 
-def _scored(suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], draws: int) -> Series:
+def _scored(
+    suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], without: tuple[str, ...], draws: int
+) -> Series:
     first = pairs[0]
     for trained, part in pairs[1:]:
         for what in ("version", "setting", "given"):
@@ -134,8 +146,9 @@ def _scored(suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], draws:
     runs, scored = (tuple(part) for part in zip(*pairs, strict=True))
     points = _points(runs, table, floor, relative=False)
     return _fitted(
-        suite, group, metric, int(row["version"]), row["setting"], runs, scored, points, unused, draws
-    )
+        suite, group, metric, int(row["version"]), row["setting"], runs, scored, points, tuple(scenes),
+        unused, without, draws,
+    )  # fmt: skip
 
 
 def _row(run: Run, suite: str) -> Mapping[str, Any]:
@@ -174,7 +187,8 @@ def _points(runs: Sequence[Trained], values: np.ndarray, floor: np.ndarray | Non
 
 def _fitted(
     suite: str, group: str, metric: str, version: int, setting: str, runs: tuple[Trained, ...],
-    scored: tuple[Run, ...], points: Points, unused: int, draws: int,
+    scored: tuple[Run, ...], points: Points, scenes: tuple[str, ...], unused: int, without: tuple[str, ...],
+    draws: int,
 ) -> Series:  # fmt: skip
     mean = points.values.mean(1)
     kept = _frontier(runs, points.compute, mean)
@@ -187,7 +201,10 @@ def _fitted(
     why = f"{count} budget{'s' * (count != 1)}, and a law needs {BUDGETS} or more" if count < BUDGETS else ""
     # Draws of two groups that are compared may not be the same draws.
     fit = None if why else fitted(chosen, seed=GROUPS.index(group), draws=draws)
-    return Series(suite, group, metric, version, setting, runs, scored, points, unused, kept, sizes, fit, why)
+    return Series(
+        suite, group, metric, version, setting, runs, scored, points, scenes, unused, without, kept, sizes,
+        fit, why,
+    )  # fmt: skip
 
 
 def _frontier(runs: Sequence[Trained], compute: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -145,9 +145,12 @@ def _field(path: Path, name: str, value: Any, rule: Mapping[str, Any]) -> None:
         if value != rule["const"]:
             raise ReportError(f"{path}: {name} is {value!r}, not {rule['const']!r}")
         return
-    # JSON's true is an int to Python, and no number to anyone else.
-    if type(value) not in KINDS[rule["type"]]:
+    # JSON's true is an int to Python, and no number to anyone else; 2e9 is a whole number to JSON alone.
+    whole = rule["type"] == "integer" and type(value) is float and value.is_integer()
+    if type(value) not in KINDS[rule["type"]] and not whole:
         raise ReportError(f"{path}: {name} is {value!r}, no {rule['type']}")
+    if value == "" and "minLength" in rule:
+        raise ReportError(f"{path}: {name} is empty; write it, or leave the field out")
     if rule["type"] in ("number", "integer"):
         least, above = rule.get("minimum"), rule.get("exclusiveMinimum")
         if not math.isfinite(value) or (least is not None and value < least):

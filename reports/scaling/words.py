@@ -89,7 +89,8 @@ def _row(part: Series) -> str:
 
 def notes(part: Series) -> list[str]:
     """Sentences, without their full stops, that a reader of the numbers needs."""
-    said = []
+    what = "loss in its run.json" if part.metric == LOSS else "scores of it"
+    said = [f"{name} has no {what}" for name in part.without]
     if part.unused:
         said.append(f"{part.unused} scenes are not in all runs and not used")
     dropped = int((~part.kept).sum())
@@ -152,6 +153,7 @@ def _data(part: Series) -> dict[str, Any]:
     head = {
         "suite": part.suite, "group": part.group, "metric": part.metric, "version": part.version,
         "setting": part.setting, "scenes": part.points.values.shape[1], "unused_scenes": part.unused,
+        "without": list(part.without),
         "runs": [
             {"name": run.name, "flops": run.flops, "params": run.params, "seed": run.seed}
             | {"fitted": bool(keep)}
