@@ -128,6 +128,48 @@ def test_equal_slopes_differ_by_chance_alone(tmp_path: Path) -> None:
     assert pair["in"] == pair["out"] and pair["low"] < -0.01 and pair["high"] > 0.01
 
 
+def test_slopes_that_are_not_identified_are_not_compared(tmp_path: Path) -> None:
+    for flops in BUDGETS:
+        folder = trained(tmp_path / "runs" / f"{flops:.0e}", flops, level(flops), scored={"at": "scores-in"})
+        papers.write_run(folder / "scores-out", level=20.0)
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    (pair,) = read(tmp_path / "out")["slopes"]
+    assert (pair["in"], pair["out"], pair["low"]) == (None, None, None)
+    assert pair["why"] == "b is not identified on scenes unlike them"
+    said = (tmp_path / "out" / "scaling.md").read_text()
+    assert "- toy: growth in and out of distribution is not compared: b is not identified on" in said
+
+
+def test_a_level_is_no_number_where_the_slope_is_none(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    for i, flops in enumerate(np.geomspace(1e12, 2e14, 7)):
+        trained(tmp_path / "runs" / f"r{i}", float(flops), 30 + float(rng.normal(0, 4)), loss=[])
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    (scores,) = read(tmp_path / "out")["series"]
+    assert scores["fit"]["e_inf_free"] and scores["fit"]["b"] is None and scores["fit"]["e_inf"] is None
+    row = next(line for line in (tmp_path / "out" / "scaling.md").read_text().splitlines() if "| toy" in line)
+    assert row.split(" | ")[4:7] == ["not identified"] * 3
+
+
+def test_half_below_the_smallest_budget_is_said(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops * 3))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    notes = read(tmp_path / "out")["series"][0]["notes"]
+    assert any(re.match(r"S = 50 lies at 0\.\d+ times the smallest budget", note) for note in notes)
+
+
+def test_other_noise_does_not_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops))
+    for i, noise in ((1, 0), (3, 1)):
+        record = tmp_path / "runs" / f"r{i}" / "scores" / "run.json"
+        told = json.loads(record.read_text()) if record.is_file() else {}
+        record.write_text(json.dumps({**told, "config": {"noise": noise, "samples": 1}}))
+    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    assert "toy: r1 and r3 do not compare: noise=0 and noise=1; score" in capsys.readouterr().err
+
+
 def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
     for flops, best in zip(BUDGETS, (2e5, 4e5, 8e5, 1.6e6), strict=True):
         for size in (1e5, 6e5, 3e6):
@@ -137,7 +179,7 @@ def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
             )
     assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
     scores = read(tmp_path / "out")["series"][0]
-    found = [best["params"] for best in scores["best_sizes"]]
+    found = [best["params"]["value"] for best in scores["best_sizes"]]
     assert found == pytest.approx([2e5, 4e5, 8e5, 1.6e6], rel=0.6)
     assert sum(run["fitted"] for run in scores["runs"]) == 4
     assert any("biased" in note for note in scores["notes"])

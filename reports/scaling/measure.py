@@ -58,13 +58,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Slopes:
-    """b on scenes like those of training less b on others; `low` and `high` are its 95 % interval."""
+    """b on scenes like those of training and b on others; `apart` is the 95 % interval of the first less the
+    second. Both are None where `why` says on which side b is no number."""
 
     suite: str
-    inside: float
-    outside: float
-    low: float
-    high: float
+    inside: float | None
+    outside: float | None
+    apart: tuple[float, float] | None
+    why: str
 
 
 def usable(runs: Sequence[Trained]) -> tuple[list[Trained], dict[str, str]]:
@@ -126,6 +127,7 @@ def _scored(
                     f"{suite}: {first[0].name} and {trained.name} do not compare: {what} {a} and {b};"
                     " score both with the same version of simbench and the same options"
                 )
+    _same_draws(suite, pairs)
     values = [_values(part, suite) for _, part in pairs]
     metric = next((m for m in GRADED if all(m in v for v in values)), None)
     if metric is None:
@@ -149,6 +151,25 @@ def _scored(
         suite, group, metric, int(row["version"]), row["setting"], runs, scored, points, tuple(scenes),
         unused, without, draws,
     )  # fmt: skip
+
+
+def _same_draws(suite: str, pairs: Sequence[tuple[Trained, Run]]) -> None:
+    """ReportError where two runs are known to have been asked with other noise, or more often."""
+    for what in ("noise", "samples"):
+        told = [(trained.name, _option(part, what)) for trained, part in pairs]
+        known = [(name, value) for name, value in told if value is not None]
+        for name, value in known[1:]:
+            if value != known[0][1]:
+                raise ReportError(
+                    f"{suite}: {known[0][0]} and {name} do not compare: {what}={known[0][1]} and"
+                    f" {what}={value}; score both with the same line"
+                )
+
+
+def _option(run: Run, name: str) -> Any:
+    """What the command line of its scores said; None where no run.json tells."""
+    config = run.record.get("config")
+    return config.get(name) if isinstance(config, Mapping) else None
 
 
 def _row(run: Run, suite: str) -> Mapping[str, Any]:
@@ -194,7 +215,7 @@ def _fitted(
     kept = _frontier(runs, points.compute, mean)
     sized = np.array([run.params is not None for run in runs])
     params = np.array([run.params for run in runs if run.params is not None], np.float64)
-    sizes = best_sizes(points.compute[sized], params, mean[sized]) if sized.any() else ()
+    sizes = best_sizes(points.compute[sized], params, points.values[sized]) if sized.any() else ()
     names = tuple(name for name, keep in zip(points.names, kept, strict=True) if keep)
     chosen = Points(names, points.compute[kept], points.values[kept], points.floor, points.relative)
     count = len(np.unique(budgets(chosen.compute)))
@@ -222,13 +243,19 @@ def _frontier(runs: Sequence[Trained], compute: np.ndarray, mean: np.ndarray) ->
 
 
 def slopes(found: Sequence[Series]) -> list[Slopes]:
-    """In- against out-of-distribution b of each suite where both are identified."""
-    by = {(part.suite, part.group): part.fit for part in found if part.metric != LOSS}
+    """In- against out-of-distribution b of each suite that has both."""
+    by = {(part.suite, part.group): part for part in found if part.metric != LOSS}
     compared = []
     for suite in dict.fromkeys(suite for suite, _ in by):
-        inside, outside = by.get((suite, "in")), by.get((suite, "out"))
-        if inside is None or outside is None or inside.why or outside.why:
+        if (suite, "in") not in by or (suite, "out") not in by:
+            continue
+        inside, outside = by[suite, "in"].fit, by[suite, "out"].fit
+        sides = (("like those of training", inside), ("unlike them", outside))
+        why = [side for side, fit in sides if fit is None or fit.why]
+        if inside is None or outside is None or why:
+            both = " and ".join(why)
+            compared.append(Slopes(suite, None, None, None, f"b is not identified on scenes {both}"))
             continue
         low, high = np.quantile(inside.draws.b - outside.draws.b, [0.025, 0.975])
-        compared.append(Slopes(suite, inside.b.value, outside.b.value, float(low), float(high)))
+        compared.append(Slopes(suite, inside.b.value, outside.b.value, (float(low), float(high)), ""))
     return compared
