@@ -13,8 +13,8 @@ import pytest
 from test_scaling import BUDGETS, go, level, trained
 
 from reports.aggregate import ReportError
+from reports.command import DONE
 from reports.figures.style import Drawn, style
-from reports.scaling import __main__ as command
 from reports.scaling import panels
 from reports.scaling.measure import series, usable
 from reports.scaling.runs import read_all
@@ -92,7 +92,7 @@ def words(folder: Path) -> list[str]:
 def test_what_is_drawn_is_what_the_files_say(tmp_path: Path) -> None:
     for i, scores in enumerate(family(tmp_path / "runs")):
         quality(scores, 40.0 / 2**i)
-    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == DONE
     found = shown(tmp_path / "out")
     assert [float(row["value"]) for row in found["a"]] == [40, 20, 10, 5]
     assert {(row["metric"], row["truth"]) for row in found["a"]} == {("frechet[worlds]", "2.0")}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,13 @@ class Trained:
         """The loss at the end of training; None where it is not known or not finite."""
         found = self.loss[-1][1] if self.loss else None
         return found if found is not None and math.isfinite(found) else None
+
+
+def folders(given: Sequence[Path]) -> Iterator[Path]:
+    """The runs: each folder itself, or those in it that hold a run.json where it holds none."""
+    for folder in given:
+        inside = sorted(path.parent for path in folder.glob("*/run.json"))
+        yield from [folder] if (folder / "run.json").is_file() or not inside else inside
 
 
 def read_all(folders: Sequence[Path]) -> list[Trained]:
