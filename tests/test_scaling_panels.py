@@ -126,6 +126,19 @@ def test_measures_of_suites_have_their_panel(
     assert (rows[0]["scenes"], rows[0]["of_scenes"]) == (30, 36)
 
 
+def test_measures_are_of_the_scenes_that_all_runs_have(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        scores = trained(tmp_path / "runs" / f"r{i}", flops, level(flops), scored={"scenes": 36 if i else 30})
+        measured(scores / "scores", "permanence", {"idf1": 0.5})
+        # The scenes that the first run lacks are the easy ones.
+        path = scores / "scores" / "scores.csv"
+        easy = re.sub(r"(?m)^(.*subject.*,s03[0-5],.*,idf1),0\.5\d*", r"\1,1.0", path.read_text())
+        path.write_text(easy)
+    rows = rows_of(tmp_path / "runs")["c"]
+    assert [float(row["value"]) for row in rows] == pytest.approx([0.505] * 4)
+    assert {(row["scenes"], row["of_scenes"]) for row in rows} == {(30, 30)}
+
+
 def test_a_panel_without_numbers_says_what_to_run(tmp_path: Path) -> None:
     family(tmp_path / "runs")
     a, b, c, d = words(tmp_path / "runs")
