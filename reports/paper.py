@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reports.aggregate import ReportError
+from reports.command import DONE, NOTHING, Answer, answered
 from reports.figures import curves, example, forest, ladder, scaling, strips, tables
 from reports.figures.output import write_figure
 from reports.figures.source import Run, Skip, read_runs
@@ -28,7 +29,6 @@ from reports.files import write_bytes
 OPTIONS = ("run", "out", "names", "ladder", "only", "x", "xlabel", "metric", "sheet")
 TABLES = ("leaderboard", "rows")
 FIGURES = ("forest", "ladder", "age", "survival", "scaling", "strips")
-DONE, TROUBLE, NOTHING = 0, 2, 3
 
 
 @dataclass(frozen=True)
@@ -217,24 +217,18 @@ def write_paper(asked: Asked) -> Written:
     return written
 
 
+def answer(arguments: Sequence[str]) -> Answer:
+    """Everything that a command line asks for. ReportError for a wrong one, or files that cannot be used."""
+    chosen = asked(arguments)
+    written = write_paper(chosen)
+    if not written.files:
+        return Answer(NOTHING, "", (*written.said, "nothing could be drawn from these files"))
+    return Answer(DONE, f"{chosen.out}: {', '.join(written.files)}\n", tuple(written.said))
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command; see the head of this file."""
-    if not arguments or set(arguments) & {"--help", "-h", "help"}:
-        print((__doc__ or "").strip())
-        return DONE if arguments else TROUBLE
-    try:
-        chosen = asked(arguments)
-        written = write_paper(chosen)
-    except (ReportError, OSError) as error:
-        print(f"reports.paper: {' '.join(str(error).split())}", file=sys.stderr)
-        return TROUBLE
-    for line in written.said:
-        print(f"reports.paper: {line}", file=sys.stderr)
-    if not written.files:
-        print("reports.paper: nothing could be drawn from these files", file=sys.stderr)
-        return NOTHING
-    print(f"{chosen.out}: {', '.join(written.files)}")
-    return DONE
+    return answered("reports.paper", __doc__, arguments, answer)
 
 
 if __name__ == "__main__":

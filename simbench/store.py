@@ -4,6 +4,7 @@
     video/ab/abcd.../meta.json   sha256 of the frames, count, fps, size of the file
     score/12/1234....json        scores of one scene
     known/12/1234....json        what was learnt about a generator: identity, seconds a video
+    array/56/5678....npy         numbers that are slow to get, such as features of clips
 
 Nothing is locked: everything is written whole and renamed, and two writers of one key write the same.
 """
@@ -18,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simbench.files import disk_errors, require_writable, sweep, write_text
+from simbench.files import disk_errors, replacing, require_writable, sweep, write_text
 from simbench.keys import canonical
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from simbench.video import Video
 
 SCHEMA = 1
@@ -140,6 +143,27 @@ class Store:
     def learn(self, key: str, facts: Mapping[str, Any]) -> None:
         """Remember `facts` under `key`."""
         write_text(self._json("known", key), canonical(dict(facts)))
+
+    def array(self, key: str) -> np.ndarray | None:
+        """The array of `key`; None when absent or damaged."""
+        import numpy as np
+
+        try:
+            with self._array(key).open("rb") as file:
+                found = np.load(file, allow_pickle=False)
+                return found if file.read(1) == b"" else None
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def put_array(self, key: str, array: np.ndarray) -> None:
+        """Store numbers under `key`."""
+        import numpy as np
+
+        with replacing(self._array(key), array.nbytes) as temporary, temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+    def _array(self, key: str) -> Path:
+        return self.root / "array" / key[:2] / f"{key}.npy"
 
     def _json(self, kind: str, key: str) -> Path:
         return self.root / kind / key[:2] / f"{key}.json"

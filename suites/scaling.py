@@ -22,6 +22,7 @@ from simbench.settings import one_of
 
 if TYPE_CHECKING:
     from simbench.engine import Engine
+    from simbench.generator import Generator
     from simbench.run import Request
     from simbench.study import Call
     from simbench.suite import Suite
@@ -34,13 +35,14 @@ GROUPS = ("all", "in", "out")
 @dataclass(frozen=True)
 class Place:
     """A run's folder, its name, and what answers for it: a generator's name and the folder that it reads, or
-    the reason why nothing does."""
+    the reason why nothing does. `lost`: something should."""
 
     folder: Path
     name: str
     generator: str
     reads: Path
     why: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,46 @@ class Scaling:
             return exits.OK
         for place in places:
             _refuse_older(self._scores(place), suites)
+        codes: list[int] = []
+        failed = {p.name: p.why for p in places if p.lost and not self._has(p, suites)}
+        asked = [place for place in places if not place.why]
         with call.engine(suites) as engine:
-            codes = [self._scored(place, suites, call, engine) for place in places if not place.why]
+            for place in asked:
+                request = _request(place, call)
+                try:
+                    generator, identity = _loaded(request)
+                except UserError as error:
+                    # One model that is damaged or gone does not cost the others their scores.
+                    failed[place.name] = " ".join(str(error).split())
+                    _say(f"{place.name}: not scored: {failed[place.name]}")
+                    continue
+                _learn(request, identity)
+                codes.append(self._scored(place, suites, call, request, generator, engine))
+        if asked and not codes:
+            raise UserError(f"no run could be asked: {_listed(failed)}")
+        if failed:
+            codes.append(exits.INCOMPLETE)
         if call.request.shard.count > 1:
             _say("this part is done; after all parts the same line without shard= reads the store and draws")
-            return exits.worst(codes or [exits.OK])
-        return exits.worst([*codes, self._drawn(call.request.out)])
+        else:
+            codes.append(self._drawn(call.request.out))
+        if failed:
+            _say(f"incomplete: {len(failed)} of {len(places)} runs could not be asked: {_listed(failed)}")
+        return exits.worst([exits.OK, *codes])
 
-    def _scored(self, place: Place, suites: Sequence[Suite], call: Call, engine: Engine) -> int:
+    def _scored(
+        self,
+        place: Place,
+        suites: Sequence[Suite],
+        call: Call,
+        request: Request,
+        generator: Generator,
+        engine: Engine,
+    ) -> int:
         """Score one run on all suites, a folder each; the exit code of the gravest."""
-        from simbench.keys import generator_identity, sha
         from simbench.run import run
         from suites.scaling_clips import Sets, write_quality
 
-        request = _request(place, call)
-        generator = request.load()
-        # The same weights in another folder: the store has their videos, and is told whose they are.
-        key, who = sha(dict(request.options)), {"identity": dict(generator_identity(generator))}
-        request.store.learn(key, {**request.store.known(key), **who})
         folder = self._scores(place)
         part = request.shard.count > 1
         if part:
@@ -100,6 +124,10 @@ class Scaling:
             if self.space and not part:
                 write_quality(Sets(suite, self.space, self.weights, self.sha256), mine, generator, engine)
         return exits.worst(codes)
+
+    def _has(self, place: Place, suites: Sequence[Suite]) -> bool:
+        """Whether an earlier call scored this run on all of `suites`."""
+        return all((self._scores(place) / suite.name / "summary.json").is_file() for suite in suites)
 
     def _scores(self, place: Place) -> Path:
         return place.folder / ("scores" if self.group == "all" else f"scores-{self.group}")
@@ -138,11 +166,15 @@ def _place(folder: Path) -> Place:
         return Place(folder, name, "", reads, "its run.json names its scores; they are taken as they are")
     if record.get("diverged") is True:
         return Place(folder, name, "", reads, "it diverged, as its run.json says")
+    films = folder / str(record.get("videos", "videos"))
+    if "videos" in record and not films.is_dir():
+        return Place(folder, name, "", films, f"its videos are missing: {films} is not there", lost=True)
+    if "videos" in record or (films.is_dir() and not reads.is_dir()):
+        return Place(folder, name, "videos", films)
     if reads.is_dir():
         return Place(folder, name, "model", reads)
-    if (folder / "videos").is_dir():
-        return Place(folder, name, "videos", folder / "videos")
-    return Place(folder, name, "", reads, f"its model is missing: {reads} (or a folder videos/) is not there")
+    why = f"its model is missing: {reads} (or a folder videos/) is not there"
+    return Place(folder, name, "", reads, why, lost=True)
 
 
 def _record(path: Path) -> Mapping[str, Any]:
@@ -169,8 +201,10 @@ def _request(place: Place, call: Call) -> Request:
     from simbench.overrides import options
 
     chosen: Mapping[str, Any] = call.request.options
-    if place.generator == "videos":
-        chosen = options(call.folders, "generator")["videos"].content
+    known = options(call.folders, "generator")
+    films = chosen["_target_"] == known["videos"].content["_target_"]
+    if films != (place.generator == "videos"):
+        chosen = known[place.generator].content
     if "dir" not in chosen:
         raise UserError(
             f"generator={call.request.name} has no dir=, the folder of a model; use generator=model"
@@ -180,6 +214,26 @@ def _request(place: Place, call: Call) -> Request:
     return dataclasses.replace(
         call.request, name=place.name, options=told, load=lambda: load(told), config=config
     )
+
+
+def _loaded(request: Request) -> tuple[Generator, Mapping[str, Any]]:
+    """The generator and its identity. UserError where its files are not what they should be."""
+    from simbench.keys import generator_identity
+
+    generator = request.load()
+    return generator, generator_identity(generator)
+
+
+def _learn(request: Request, identity: Mapping[str, Any]) -> None:
+    """The same weights in another folder: the store has their videos, and is told whose they are."""
+    from simbench.keys import sha
+
+    key = sha(dict(request.options))
+    request.store.learn(key, {**request.store.known(key), "identity": dict(identity)})
+
+
+def _listed(failed: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} ({why})" for name, why in failed.items())
 
 
 def _refuse_older(folder: Path, suites: Sequence[Suite]) -> None:

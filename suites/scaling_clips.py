@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simbench.metrics.distances import Estimate
     from simbench.plan import PlannedScene
     from simbench.run import Request
+    from simbench.store import Store
     from simbench.suite import Suite
 
 FILE = "quality.json"
@@ -40,23 +41,10 @@ class Sets:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The truth of one case and the held last given frame, which stands in for a missing clip; uint8
-    [T, H, W, 3] each."""
-
-    case: str
-    truth: np.ndarray
-    held: np.ndarray
-
-
-def scene_pairs(asked: tuple[Suite, str]) -> tuple[str, list[Pair]]:
-    """The scene, and all of its cases."""
-    from simbench.generators.rollout import hold
-
+def scene_truth(asked: tuple[Suite, str]) -> tuple[str, list[np.ndarray]]:
+    """The scene, and the truth uint8 [T, H, W, 3] of each of its cases."""
     suite, scene = asked
-    cases = suite.cases(scene)
-    return scene, [Pair(case.id, suite.oracle(case).frames, hold(case.condition)) for case in cases]
+    return scene, [suite.oracle(case).frames for case in suite.cases(scene)]
 
 
 def label(space: str) -> str:
@@ -120,23 +108,21 @@ def _rows(
     from simbench.progress import progress
     from suites.clip_sets import features
 
-    planned = {p.scene: p for p in plan_suite(suite, request.scenes, request.seed, request.shard, engine)}
-    read: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    scenes = plan_suite(suite, request.scenes, request.seed, request.shard, engine)
+    true = _truth(scenes, suite, spaces, preset, request.store, engine)
+    read: list[list[np.ndarray]] = []
     answered = 0
-    with progress(f"compare {suite.name}", len(planned)) as bar:
-        for scene, pairs in engine.map(scene_pairs, [(suite, scene) for scene in planned]):
-            clips, count = _made(planned[scene], pairs, request, who)
+    with progress(f"compare {suite.name}", len(scenes)) as bar:
+        for scene in scenes:
+            clips, count = _made(scene, request, who)
             answered += count
-            true = [pair.truth for pair in pairs for _ in range(request.samples)]
-            sides = [features((preset.taken(f) for f in part), spaces) for part in (true, clips)]
-            read[scene] = (sides[0], sides[1])
+            read.append(features((preset.taken(clip) for clip in clips), spaces))
             bar.step()
-    scenes = list(planned)
-    sizes = [len(read[scene][0][0]) for scene in scenes]
-    of = np.repeat(np.arange(len(scenes)), sizes)
+    of = np.repeat(np.arange(len(scenes)), [len(clips[0]) for clips in read])
     rows = []
     for at, space in enumerate(spaces):
-        truth, made = (np.concatenate([read[s][side][at] for s in scenes]) for side in (0, 1))
+        truth = np.concatenate([np.repeat(true[s.scene][at], request.samples, axis=0) for s in scenes])
+        made = np.concatenate([clips[at] for clips in read])
         row: dict[str, Any] = {"space": space.name, "label": label(space.name)}
         row |= {"clips": len(of), "answered": answered, "scenes": len(scenes)}
         row |= asdict(interval(truth, made, of, preset.ddof))
@@ -145,20 +131,58 @@ def _rows(
     return rows
 
 
-def _made(
-    scene: PlannedScene, pairs: Sequence[Pair], request: Request, who: Mapping[str, Any]
-) -> tuple[list[np.ndarray], int]:
-    """The run's clips in the order of `pairs`, all samples, and how many of them it answered."""
-    from simbench.generate import draws_of
+def _truth(
+    scenes: Sequence[PlannedScene],
+    suite: Suite,
+    spaces: Sequence[Space],
+    preset: Preset,
+    store: Store,
+    engine: Engine,
+) -> dict[str, list[np.ndarray]]:
+    """Features float32 [cases, D] of the truth in each of `spaces`, by scene: read once, then kept in the
+    store, because all runs of a study are compared with the same."""
+    from simbench.keys import sha, suite_identity
+    from simbench.progress import progress
+    from suites.clip_sets import features
 
-    by_case = {pair.case: pair for pair in pairs}
-    clips: dict[tuple[str, int], np.ndarray] = {}
-    answered = 0
-    for draw in draws_of(scene, request.samples, who, request.noise):
-        video = request.store.get_video(draw.key)
-        answered += video is not None
-        clips[draw.case.id, draw.sample] = by_case[draw.case.id].held if video is None else video.frames
-    return [clips[pair.case, k] for pair in pairs for k in range(request.samples)], answered
+    def key(scene: PlannedScene, space: Space) -> str:
+        """Of the truth of `scene`, as it is rendered and as it is read."""
+        cases = [[case.id, case.condition_digest, case.truth_digest] for case in scene.cases]
+        whose = {"suite": dict(suite_identity(suite)), "scene": scene.scene, "cases": cases}
+        return sha({**whose, "space": dict(space.identity()), "protocol": dict(preset.record())})
+
+    found: dict[str, list[np.ndarray]] = {}
+    for scene in scenes:
+        kept = [store.array(key(scene, space)) for space in spaces]
+        whole = [part for part in kept if part is not None]
+        if len(whole) == len(spaces):
+            found[scene.scene] = whole
+    left = {scene.scene: scene for scene in scenes if scene.scene not in found}
+    if left:
+        with progress(f"read the truth of {suite.name}", len(left)) as bar:
+            for name, clips in engine.map(scene_truth, [(suite, name) for name in left]):
+                found[name] = features((preset.taken(clip) for clip in clips), spaces)
+                for space, part in zip(spaces, found[name], strict=True):
+                    store.put_array(key(left[name], space), part)
+                bar.step()
+    return found
+
+
+def _made(scene: PlannedScene, request: Request, who: Mapping[str, Any]) -> tuple[list[np.ndarray], int]:
+    """The run's clips of all cases in turn, all samples of each, and how many of them it answered. The held
+    last given frame stands in for one that is missing."""
+    from simbench.generate import draws_of
+    from simbench.generators.rollout import hold
+
+    draws = draws_of(scene, request.samples, who, request.noise)
+    videos = [request.store.get_video(draw.key) for draw in draws]
+    answered = sum(video is not None for video in videos)
+    # Conditions are made again where they are large: only for scenes that want them.
+    asked = {} if answered == len(draws) else {case.id: case.condition for case in scene.load()}
+    return [
+        hold(asked[draw.case.id]) if video is None else video.frames
+        for draw, video in zip(draws, videos, strict=True)
+    ], answered
 
 
 def interval(truth: np.ndarray, made: np.ndarray, scene: np.ndarray, ddof: int) -> Estimate:

@@ -16,7 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from model import scale, train  # noqa: E402
-from model.scaling import climb, plan  # noqa: E402
+from model.scaling import climb, measure, plan  # noqa: E402
 from model.scaling.options import read  # noqa: E402
 from model.scaling.sizes import exponent  # noqa: E402
 from model.training import loop, resume, sources  # noqa: E402
@@ -313,11 +313,37 @@ def test_a_folder_keeps_its_plan(
     assert message in said and said.count("\n") == 1
 
 
+def lines_of_the_page() -> list[str]:
+    """What follows `python -m model.scale` on docs/scaling.md."""
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    return re.findall(r"^python -m model\.scale ([^#\n]*)", text, re.M)
+
+
+def test_the_ladder_of_a_gpu_is_planned_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [shlex.split(line) for line in lines_of_the_page() if "device=cuda" in line]
+    look, *parts = lines
+    assert "plan=true" in look and len(parts) == 2 and parts[0] == parts[1] and "minutes=8" in parts[0]
+    assert {*look} - {"plan=true"} == {*parts[0]} - {"minutes=8"}
+    assert "#SBATCH --job-name=ladder --array=1-3%1 " in (ROOT / "docs" / "scaling.md").read_text()
+    monkeypatch.setattr(sources, "given", lambda config: None)
+    monkeypatch.setattr(measure, "seconds", lambda made, *rest: {r.size.name: 0.1 for r in made.runs})
+    base = str(ROOT / "conf/model/nano.json")
+    told = [w.replace("device=cuda", "device=cpu").replace("conf/model/nano.json", base) for w in look]
+    told = [f"out={tmp_path / 'ladder'}" if word.startswith("out=") else word for word in told]
+    assert scale.main(told) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[1:7]] == ["1x", "2x", "4x", "8x", "16x", "32x"]
+    assert "6 runs, 1 seeds, 6299.6 TFLOP" in said and "batch 256, 49152 clips" in said
+    assert not (tmp_path / "ladder").exists()
+
+
 def test_the_commands_of_the_page_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    text = (ROOT / "docs" / "scaling.md").read_text()
-    lines = re.findall(r"^python -m model\.scale ([^#\n]*)", text, re.M)
-    assert len(lines) >= 4
+    monkeypatch.setattr(sources, "given", lambda config: None)
+    lines = lines_of_the_page()
+    assert len(lines) >= 6
     for line in lines:
         options = read(shlex.split(line))
         assert options.plan or options.out

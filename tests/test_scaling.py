@@ -13,6 +13,7 @@ import numpy as np
 import papers
 import pytest
 
+from reports.command import DONE, NOTHING, TROUBLE
 from reports.scaling import __main__ as command
 from reports.scaling.runs import SCHEMA, checked
 
@@ -59,7 +60,7 @@ def go(out: Path, *runs: Path, figures: bool = False) -> int:
 
 
 def test_a_planted_law_comes_out_of_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert go(tmp_path / "out", family(tmp_path / "runs")) == command.DONE
+    assert go(tmp_path / "out", family(tmp_path / "runs")) == DONE
     scores, loss = read(tmp_path / "out")["series"]
     # The toy's observer stands at 97, of which 0.9 are graded.
     fit = scores["fit"]
@@ -91,7 +92,7 @@ def test_figures_and_what_cannot_be_drawn(tmp_path: Path, capsys: pytest.Capture
     runs = family(tmp_path / "runs")
     for folder in sorted(runs.iterdir()):
         papers.write_clips(folder / "scores", 6)
-    assert go(tmp_path / "out", runs, figures=True) == command.DONE
+    assert go(tmp_path / "out", runs, figures=True) == DONE
     for name in ("score", "loss", "grid-toy", "survival-toy"):
         assert (tmp_path / "out" / f"{name}.pdf").stat().st_size > 1000, name
         assert b"simbench reports.paper" not in (tmp_path / "out" / f"{name}.pdf").read_bytes(), name
@@ -113,7 +114,7 @@ def test_in_and_out_of_distribution_are_compared(tmp_path: Path) -> None:
     for flops in BUDGETS:
         folder = trained(tmp_path / "runs" / f"{flops:.0e}", flops, level(flops), scored={"at": "scores-in"})
         papers.write_run(folder / "scores-out", level=level(flops, 0.1), setting="64x64x5@8 rich v2v d0.25")
-    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == DONE
     (pair,) = read(tmp_path / "out")["slopes"]
     assert pair["in"] > pair["out"] and pair["low"] <= pair["in"] - pair["out"] <= pair["high"]
     assert (tmp_path / "out" / "profile.csv").read_text().count("\n") == 1 + 2 * len(BUDGETS)
@@ -123,9 +124,51 @@ def test_equal_slopes_differ_by_chance_alone(tmp_path: Path) -> None:
     for flops in BUDGETS:
         folder = trained(tmp_path / "runs" / f"{flops:.0e}", flops, level(flops), scored={"at": "scores-in"})
         papers.write_run(folder / "scores-out", level=level(flops))
-    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
     (pair,) = read(tmp_path / "out")["slopes"]
     assert pair["in"] == pair["out"] and pair["low"] < -0.01 and pair["high"] > 0.01
+
+
+def test_slopes_that_are_not_identified_are_not_compared(tmp_path: Path) -> None:
+    for flops in BUDGETS:
+        folder = trained(tmp_path / "runs" / f"{flops:.0e}", flops, level(flops), scored={"at": "scores-in"})
+        papers.write_run(folder / "scores-out", level=20.0)
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
+    (pair,) = read(tmp_path / "out")["slopes"]
+    assert (pair["in"], pair["out"], pair["low"]) == (None, None, None)
+    assert pair["why"] == "b is not identified on scenes unlike them"
+    said = (tmp_path / "out" / "scaling.md").read_text()
+    assert "- toy: growth in and out of distribution is not compared: b is not identified on" in said
+
+
+def test_a_level_is_no_number_where_the_slope_is_none(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    for i, flops in enumerate(np.geomspace(1e12, 2e14, 7)):
+        trained(tmp_path / "runs" / f"r{i}", float(flops), 30 + float(rng.normal(0, 4)), loss=[])
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
+    (scores,) = read(tmp_path / "out")["series"]
+    assert scores["fit"]["e_inf_free"] and scores["fit"]["b"] is None and scores["fit"]["e_inf"] is None
+    row = next(line for line in (tmp_path / "out" / "scaling.md").read_text().splitlines() if "| toy" in line)
+    assert row.split(" | ")[4:7] == ["not identified"] * 3
+
+
+def test_half_below_the_smallest_budget_is_said(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops * 3))
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
+    notes = read(tmp_path / "out")["series"][0]["notes"]
+    assert any(re.match(r"S = 50 lies at 0\.\d+ times the smallest budget", note) for note in notes)
+
+
+def test_other_noise_does_not_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops))
+    for i, noise in ((1, 0), (3, 1)):
+        record = tmp_path / "runs" / f"r{i}" / "scores" / "run.json"
+        told = json.loads(record.read_text()) if record.is_file() else {}
+        record.write_text(json.dumps({**told, "config": {"noise": noise, "samples": 1}}))
+    assert go(tmp_path / "out", tmp_path / "runs") == TROUBLE
+    assert "toy: r1 and r3 do not compare: noise=0 and noise=1; score" in capsys.readouterr().err
 
 
 def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
@@ -135,9 +178,9 @@ def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
             trained(
                 tmp_path / "runs" / f"{flops:.0e}-{size:.0e}", flops, level(flops) - worse, params=int(size)
             )
-    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
     scores = read(tmp_path / "out")["series"][0]
-    found = [best["params"] for best in scores["best_sizes"]]
+    found = [best["params"]["value"] for best in scores["best_sizes"]]
     assert found == pytest.approx([2e5, 4e5, 8e5, 1.6e6], rel=0.6)
     assert sum(run["fitted"] for run in scores["runs"]) == 4
     assert any("biased" in note for note in scores["notes"])
@@ -146,7 +189,7 @@ def test_several_sizes_at_a_budget(tmp_path: Path) -> None:
 def test_only_common_scenes_are_used(tmp_path: Path) -> None:
     for i, flops in enumerate(BUDGETS):
         trained(tmp_path / "runs" / f"r{i}", flops, level(flops), scored={"scenes": 36 if i else 30})
-    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
     scores = read(tmp_path / "out")["series"][0]
     assert (scores["scenes"], scores["unused_scenes"]) == (30, 6)
 
@@ -156,7 +199,7 @@ def test_flat_scores_are_not_identified_and_no_number_is_printed(
 ) -> None:
     for i, flops in enumerate(BUDGETS):
         trained(tmp_path / "runs" / f"r{i}", flops, 10.0 + i % 2, loss=[])
-    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
     fit = read(tmp_path / "out")["series"][0]["fit"]
     assert fit["b"] is None and fit["not_identified"] and fit["flops_to_half"] is None
     assert "| not identified |" in capsys.readouterr().out
@@ -165,7 +208,7 @@ def test_flat_scores_are_not_identified_and_no_number_is_printed(
 def test_fewer_than_three_budgets_fit_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for i, flops in enumerate((1e12, 1.01e12, 2e12)):
         trained(tmp_path / "runs" / f"r{i}", flops, 10.0 + i)
-    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == command.NOTHING
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == NOTHING
     assert "nothing could be fitted: toy: 2 budgets, and a law needs 3 or more" in capsys.readouterr().err
     assert (tmp_path / "out" / "score.pdf").exists()
 
@@ -178,7 +221,7 @@ def test_runs_without_flops_and_diverged_ones_are_named(
     trained(runs / "burst", 3e12, 0.0, loss=[[1e11, 2.0], [3e12, 9.0]])
     trained(runs / "nan", 3e12, 0.0, loss=[[1e11, 2.0], [3e12, float("nan")]])
     trained(runs / "said", 3e12, 0.0, diverged=True)
-    assert go(tmp_path / "out", runs) == command.DONE
+    assert go(tmp_path / "out", runs) == DONE
     said = capsys.readouterr().err
     assert 'no-flops is left out: its run.json has no "flops"' in said
     assert "burst is left out: diverged: its loss rose from 2 to 9" in said
@@ -197,6 +240,9 @@ def test_runs_without_flops_and_diverged_ones_are_named(
         ({"flops": -1.0}, "flops=-1.0 must be above 0"),
         ({"flops": "many"}, "flops is 'many', no number"),
         ({"flops": True}, "flops is True, no number"),
+        ({"params": 1.5}, "params is 1.5, no integer"),
+        ({"params": 0}, "params=0 must be above 0"),
+        ({"name": ""}, "name is empty"),
         ({"flop": 3}, "'flop' is no field of a training run"),
         ({"kind": "other"}, "kind is 'other', not 'training'"),
         ({"loss": [[1.0]]}, "loss holds [1.0], not [FLOPs, loss]"),
@@ -214,23 +260,23 @@ def test_what_cannot_be_used_is_named(
     folder = trained(tmp_path / "runs" / "odd", 2e12, 10.0, **{k: v for k, v in odd.items() if k != "flops"})
     record = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(record | {"flops": odd["flops"]}))
-    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    assert go(tmp_path / "out", tmp_path / "runs") == TROUBLE
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
 
 
 def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--help"]) == command.DONE
-    assert command.main([]) == command.TROUBLE
-    assert command.main([f"runs={tmp_path}"]) == command.TROUBLE
-    assert go(tmp_path / "out", tmp_path / "none") == command.TROUBLE
+    assert command.main(["--help"]) == DONE
+    assert command.main([]) == TROUBLE
+    assert command.main([f"runs={tmp_path}"]) == TROUBLE
+    assert go(tmp_path / "out", tmp_path / "none") == TROUBLE
     assert "there is no such folder" in capsys.readouterr().err
-    assert command.main([f"runs={tmp_path}", "out=x", "figures=maybe"]) == command.TROUBLE
+    assert command.main([f"runs={tmp_path}", "out=x", "figures=maybe"]) == TROUBLE
     scores = papers.write_run(tmp_path / "scores", record={"generator": "model"})
-    assert go(tmp_path / "out", scores) == command.TROUBLE
+    assert go(tmp_path / "out", scores) == TROUBLE
     assert "give the folder of the training run" in capsys.readouterr().err
     trained(tmp_path / "lost", None, None)
-    assert go(tmp_path / "out", tmp_path / "lost") == command.TROUBLE
+    assert go(tmp_path / "out", tmp_path / "lost") == TROUBLE
     assert "no run can be used" in capsys.readouterr().err
 
 
@@ -242,10 +288,10 @@ def test_other_scenes_and_other_oracles_do_not_compare(
     scores = tmp_path / "runs" / "r2" / "scores" / "scores.csv"
     whole = scores.read_text()
     scores.write_text(re.sub(r"oracle,oracle,(s\d+),,,,S,100\.0", r"oracle,oracle,\1,,,,S,98.0", whole))
-    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    assert go(tmp_path / "out", tmp_path / "runs") == TROUBLE
     assert "their oracles read 100.00 and 98.00" in capsys.readouterr().err
     scores.write_text(re.sub(r",s(\d\d\d)", r",t\1", whole))
-    assert go(tmp_path / "out", tmp_path / "runs") == command.TROUBLE
+    assert go(tmp_path / "out", tmp_path / "runs") == TROUBLE
     assert "no scene in common" in capsys.readouterr().err
 
 
@@ -253,9 +299,15 @@ def test_a_run_that_evaluated_itself_is_found(tmp_path: Path) -> None:
     for i, flops in enumerate(BUDGETS):
         folder = trained(tmp_path / "runs" / f"r{i}", flops, 5.0, scored={"at": "evaluation/step-00000001"})
         papers.write_run(folder / "evaluation" / "step-00000002", level=level(flops))
-    assert go(tmp_path / "out", tmp_path / "runs") == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
     values = [run["value"] for run in read(tmp_path / "out")["series"][0]["runs"]]
     assert values[-1] - values[0] > 20
+
+
+def test_whole_numbers_as_json_has_them(tmp_path: Path) -> None:
+    record = json.loads('{"schema": 1, "kind": "training", "flops": 4e21, "params": 2e9, "tokens": 3e11}')
+    jsonschema.validate(record, json.loads(SCHEMA.read_text()))
+    assert checked(record, Path("run.json"))["params"] == 2_000_000_000
 
 
 def test_the_record_on_the_page_is_one() -> None:

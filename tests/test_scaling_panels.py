@@ -13,8 +13,8 @@ import pytest
 from test_scaling import BUDGETS, go, level, trained
 
 from reports.aggregate import ReportError
+from reports.command import DONE
 from reports.figures.style import Drawn, style
-from reports.scaling import __main__ as command
 from reports.scaling import panels
 from reports.scaling.measure import series, usable
 from reports.scaling.runs import read_all
@@ -92,7 +92,7 @@ def words(folder: Path) -> list[str]:
 def test_what_is_drawn_is_what_the_files_say(tmp_path: Path) -> None:
     for i, scores in enumerate(family(tmp_path / "runs")):
         quality(scores, 40.0 / 2**i)
-    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == command.DONE
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == DONE
     found = shown(tmp_path / "out")
     assert [float(row["value"]) for row in found["a"]] == [40, 20, 10, 5]
     assert {(row["metric"], row["truth"]) for row in found["a"]} == {("frechet[worlds]", "2.0")}
@@ -124,6 +124,19 @@ def test_measures_of_suites_have_their_panel(
     assert float(rows[0]["value"]) == pytest.approx(value + 0.005)
     assert float(rows[0]["truth"]) == pytest.approx(truth, rel=0.01)
     assert (rows[0]["scenes"], rows[0]["of_scenes"]) == (30, 36)
+
+
+def test_measures_are_of_the_scenes_that_all_runs_have(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        scores = trained(tmp_path / "runs" / f"r{i}", flops, level(flops), scored={"scenes": 36 if i else 30})
+        measured(scores / "scores", "permanence", {"idf1": 0.5})
+        # The scenes that the first run lacks are the easy ones.
+        path = scores / "scores" / "scores.csv"
+        easy = re.sub(r"(?m)^(.*subject.*,s03[0-5],.*,idf1),0\.5\d*", r"\1,1.0", path.read_text())
+        path.write_text(easy)
+    rows = rows_of(tmp_path / "runs")["c"]
+    assert [float(row["value"]) for row in rows] == pytest.approx([0.505] * 4)
+    assert {(row["scenes"], row["of_scenes"]) for row in rows} == {(30, 30)}
 
 
 def test_a_panel_without_numbers_says_what_to_run(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import toy_runs
 
 from simbench import exits
 from simbench.cli import main
+from simbench.video import Video
 from suites import scaling_clips
 
 Capture = pytest.CaptureFixture[str]
@@ -89,25 +90,88 @@ def test_runs_that_cannot_be_scored_are_named(runs: Path, tmp_path: Path, capsys
     assert "theirs: not scored: its run.json names its scores" in said
     assert "no scene in common" in said and toy_runs.asked(runs / "theirs") == 0
     shutil.rmtree(runs / "theirs")
+    assert go(tmp_path, runs) == exits.INCOMPLETE
+    assert "incomplete: 1 of 5 runs could not be asked: gone (its model" in capsys.readouterr().err
+    found = table(tmp_path / "out")
+    assert list(found["left_out"]) == ["burst"]
+    scores = next(part for part in found["series"] if part["suite"] == "toy")
+    assert "gone has no scores of it" in scores["notes"] and scores["without"] == ["gone"]
+    assert "- toy: gone has no scores of it." in (tmp_path / "out" / "scaling.md").read_text()
+
+
+def test_a_run_whose_model_cannot_be_loaded_does_not_cost_the_others(
+    runs: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (toy_runs.trained(runs / "a-torn", 3e12, 5) / "model" / "model.json").write_text("{")
+    assert go(tmp_path, runs) == exits.INCOMPLETE
+    said = capsys.readouterr().err
+    assert "a-torn: not scored: " in said and "model.json is damaged" in said
+    assert (
+        said.rstrip()
+        .splitlines()[-1]
+        .startswith("incomplete: 1 of 4 runs could not be asked: a-torn (" + str(runs))
+    )
+    scores = next(part for part in table(tmp_path / "out")["series"] if part["suite"] == "toy")
+    assert [run["value"] for run in scores["runs"]] == pytest.approx([30, 60, 90])
+    assert scores["without"] == ["a-torn"]
+    # Where none can be asked, what is wrong is more likely the line than every model.
+    for run in runs.iterdir():
+        (run / "model" / "model.json").write_text("{")
+    assert go(tmp_path, runs) == exits.TROUBLE
+    assert "no run could be asked: a-torn (" in capsys.readouterr().err
+
+
+def test_a_run_that_was_scored_may_lose_its_model(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs) == exits.OK
-    assert list(table(tmp_path / "out")["left_out"]) == ["burst"]
+    shutil.rmtree(runs / "r0" / "model")
+    assert go(tmp_path, runs) == exits.OK
+    assert go(tmp_path, runs, "scaling.group=in") == exits.INCOMPLETE
 
 
-def test_a_folder_of_videos_stands_for_a_model(runs: Path, tmp_path: Path) -> None:
+def filmed(folder: Path, size: int = 32) -> None:
+    """The truth of the first ten toy scenes, a video for each case, of `size` pixels a side."""
     from simbench.case import Setting
     from simbench.video import encode
     from tests.toys import Toy
 
-    run = toy_runs.trained(runs / "films", 3e12, 5)
-    shutil.rmtree(run / "model")
     suite = Toy(setting=Setting(frames=5, context=2))
-    (run / "videos").mkdir()
+    folder.mkdir(parents=True)
     for scene in suite.scenes(10, "public"):
         for case in suite.cases(scene):
-            encode(suite.oracle(case), run / "videos" / f"{case.condition.name}.mkv")
+            truth = suite.oracle(case)
+            times = size // truth.frames.shape[1]
+            frames = truth.frames.repeat(times, 1).repeat(times, 2)
+            encode(Video(frames, truth.fps), folder / f"{case.condition.name}.mkv")
+
+
+@pytest.mark.parametrize(("place", "said"), [("videos", {}), ("far/away", {"videos": "far/away"})])
+def test_a_folder_of_videos_stands_for_a_model(
+    place: str, said: dict[str, str], runs: Path, tmp_path: Path
+) -> None:
+    run = toy_runs.trained(runs / "films", 3e12, 5, **said)
+    if not said:
+        shutil.rmtree(run / "model")
+    filmed(run / place)
     assert go(tmp_path, runs) == exits.OK
     (scores, _) = table(tmp_path / "out")["series"]
     assert {r["name"]: r["value"] for r in scores["runs"]}["films"] == pytest.approx(100)
+
+
+def test_films_that_are_said_and_missing_are_named(runs: Path, tmp_path: Path, capsys: Capture) -> None:
+    toy_runs.trained(runs / "films", 3e12, 5, videos="nowhere")
+    assert go(tmp_path, runs) == exits.INCOMPLETE
+    assert "films: not scored: its videos are missing: " in capsys.readouterr().err
+
+
+def test_options_for_videos_reach_the_videos_alone(runs: Path, tmp_path: Path) -> None:
+    for i, name in enumerate(("x", "y", "z")):
+        run = toy_runs.trained(tmp_path / "films" / name, 4.0**i * 1e12, 5)
+        shutil.rmtree(run / "model")
+        filmed(run / "videos", 64)
+    assert go(tmp_path, tmp_path / "films", "generator=videos") == exits.INCOMPLETE
+    assert go(tmp_path, tmp_path / "films", "generator=videos", "generator.resample=fit") == exits.OK
+    (scores, _) = table(tmp_path / "out")["series"]
+    assert [run["value"] for run in scores["runs"]] == pytest.approx([100, 100, 100], abs=3)
 
 
 def test_missing_videos_are_an_incomplete_study(runs: Path, tmp_path: Path) -> None:
@@ -192,6 +256,27 @@ def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs, *more) == exits.INCOMPLETE
     said = json.loads((runs / "mute/scores/toy/quality.json").read_text())
     assert said["rows"] == [] and said["not_measured"]["worlds"] == "no case of toy was answered"
+
+
+@pytest.mark.torch
+def test_the_truth_is_read_once_for_all_runs(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    truth = scaling_clips.scene_truth
+    monkeypatch.setattr(scaling_clips, "scene_truth", lambda asked: read.append(asked[1]) or truth(asked))
+    more = ("scaling.space=worlds", "frames=17", "cases=8", "samples=2")
+    assert go(tmp_path, runs, *more) == exits.OK
+    assert len(read) == len(set(read)) == 8
+    toy_runs.trained(runs / "late", 6.4e13, 10)
+    assert go(tmp_path, runs, *more) == exits.OK and len(read) == 8
+    kept = json.loads((runs / "late/scores/toy/quality.json").read_text())
+    assert kept["rows"][0]["clips"] == 32
+    shutil.rmtree(runs / "late" / "scores")
+    shutil.rmtree(tmp_path / "store" / "array")
+    assert go(tmp_path, runs, *more) == exits.OK and len(read) == 16
+    assert json.loads((runs / "late/scores/toy/quality.json").read_text()) == kept
+    assert go(tmp_path, runs, *more, "difficulty=0.5") == exits.OK and len(read) == 24
 
 
 def scattered(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

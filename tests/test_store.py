@@ -92,6 +92,22 @@ def test_scores_come_back_and_damage_is_absence(tmp_path: Path) -> None:
     assert store.scores(KEY) == {}
 
 
+def test_arrays_come_back_and_damage_is_absence(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.array("abcd") is None
+    put = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    store.put_array("abcd", put)
+    found = store.array("abcd")
+    assert found is not None and found.dtype == np.float32 and np.array_equal(found, put)
+    (path,) = tmp_path.rglob("*.npy")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:40], whole[:-4], whole + b"x", b"pickle"):
+        path.write_bytes(damaged)
+        assert store.array("abcd") is None, damaged
+    store.put_array("abcd", put)
+    assert path.read_bytes() == whole and len(list(path.parent.iterdir())) == 1
+
+
 def test_keys_hold_no_nan(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="part of a key"):
         Store(tmp_path).put_scores(KEY, {"hit": float("nan")})

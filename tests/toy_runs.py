@@ -12,6 +12,7 @@ import numpy as np
 import toy
 
 from simbench.case import Condition
+from simbench.errors import UserError
 from simbench.video import Video
 
 LEARNER = "# Right as often as its folder says.\n_target_: toy_runs.Learner\ndir: ''\n"
@@ -48,7 +49,11 @@ class Learner:
 
     def identity(self) -> Mapping[str, Any]:
         """See Generator."""
-        found: dict[str, Any] = json.loads((Path(self.dir) / "model.json").read_text())
+        path = Path(self.dir) / "model.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}") from error
         return found
 
 

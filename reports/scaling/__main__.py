@@ -18,21 +18,21 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reports.aggregate import ReportError
+from reports.command import DONE, NOTHING, Answer, answered
 from reports.figures.output import csv_text, write_figure
 from reports.figures.source import Skip
 from reports.figures.style import Drawn, slug, style
 from reports.files import write_bytes, write_text
 from reports.options import options
 from reports.scaling.measure import LOSS, Series, series, slopes, usable
-from reports.scaling.runs import read_all
+from reports.scaling.runs import folders, read_all
 from reports.scaling.words import COLUMNS, data, markdown, rows
 
-DONE, TROUBLE, NOTHING = 0, 2, 3
 USAGE = "python -m reports.scaling runs=FOLDER[,FOLDER...] out=FOLDER [figures=false]"
 
 
@@ -60,13 +60,6 @@ def asked(arguments: Sequence[str]) -> Asked:
         raise ReportError(f"figures={drawn} is neither true nor false")
     given = [Path(part.strip()) for part in found["runs"].split(",") if part.strip()]
     return Asked(tuple(given), Path(found["out"]), drawn == "true")
-
-
-def folders(given: Sequence[Path]) -> Iterator[Path]:
-    """The runs: each folder itself, or those in it that hold a run.json where it holds none."""
-    for folder in given:
-        inside = sorted(path.parent for path in folder.glob("*/run.json"))
-        yield from [folder] if (folder / "run.json").is_file() or not inside else inside
 
 
 def write(chosen: Asked) -> tuple[list[Series], list[str]]:
@@ -127,25 +120,20 @@ def figures(chosen: Asked, found: Sequence[Series]) -> list[str]:
     return said
 
 
+def answer(arguments: Sequence[str]) -> Answer:
+    """Everything that a command line asks for. ReportError for a wrong one, or runs that do not compare."""
+    chosen = asked(arguments)
+    found, said = write(chosen)
+    printed = (chosen.out / "scaling.md").read_text(encoding="utf-8")
+    if any(part.fit is not None for part in found):
+        return Answer(DONE, printed, tuple(said))
+    reasons = "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found))
+    return Answer(NOTHING, printed, (*said, f"nothing could be fitted: {reasons}"))
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command; see the head of this file."""
-    if not arguments or set(arguments) & {"--help", "-h", "help"}:
-        print((__doc__ or "").strip())
-        return DONE if arguments else TROUBLE
-    try:
-        chosen = asked(arguments)
-        found, said = write(chosen)
-    except (ReportError, OSError) as error:
-        print(f"reports.scaling: {' '.join(str(error).split())}", file=sys.stderr)
-        return TROUBLE
-    for line in said:
-        print(f"reports.scaling: {line}", file=sys.stderr)
-    print((chosen.out / "scaling.md").read_text(encoding="utf-8"), end="")
-    if all(part.fit is None for part in found):
-        reasons = "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found))
-        print(f"reports.scaling: nothing could be fitted: {reasons}", file=sys.stderr)
-        return NOTHING
-    return DONE
+    return answered("reports.scaling", __doc__, arguments, answer)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def fitted(points: Points, seed: int = 0, draws: int = DRAWS) -> Fit:
     noise, floor, seeds = _noise(points, group, law, 3 if free else 2, rng, draws)
     resampled = fit(points.compute, law.at(points.compute) + noise, scale, None if free else floor)
     b = _range(float(law.b), resampled.b)
-    why = _unidentified(law, resampled, b)
+    why = _above(mean, group, scale, fixed) or _unidentified(law, resampled, b)
     half, half_why = _half(law, resampled, why, points.relative)
     return Fit(
         law=law,
@@ -129,7 +129,7 @@ def _scale(points: Points, group: np.ndarray) -> np.ndarray:
     values, mean = points.values, points.values.mean(1)
     scenes = values.shape[1]
     own = values.var(1, ddof=1) / scenes if scenes > 1 else np.zeros(len(mean))
-    pool = _pool(mean, group)
+    pool = seed_pool(mean, group)
     least = max(1e-3 * float(np.ptp(mean)), 1e-6 * float(np.abs(mean).max()), 1e-9)
     if points.relative:
         return np.maximum(0.01 * np.abs(mean), least)
@@ -138,7 +138,7 @@ def _scale(points: Points, group: np.ndarray) -> np.ndarray:
     return found
 
 
-def _pool(mean: np.ndarray, group: np.ndarray) -> np.ndarray | None:
+def seed_pool(mean: np.ndarray, group: np.ndarray) -> np.ndarray | None:
     """Deviations of runs from the mean of their budget, brought to the spread of seeds; None without two."""
     found: list[float] = []
     for number in np.unique(group):
@@ -162,27 +162,33 @@ def _noise(
     runs, scenes = values.shape
     # Losses keep their spread relative to the size of their budget's mean.
     size = _sizes(mean, group) if points.relative else np.ones(runs)
-    noise, floor = np.zeros((draws, runs)), np.zeros(draws)
+    weights = scene_weights(scenes, rng, draws)
+    noise, floor = weights @ values.T, np.zeros(draws)
     if points.floor is not None:
-        floor += points.floor.mean()
-    if scenes > 1:
-        weights = rng.multinomial(scenes, np.full(scenes, 1 / scenes), size=draws) / scenes - 1 / scenes
-        weights *= (np.sqrt(scenes / (scenes - 1)) * _student(scenes - 1, rng, draws))[:, None]
-        noise += weights @ values.T
-        if points.floor is not None:
-            floor += weights @ points.floor
-    pool = _pool(mean / size, group)
+        floor += points.floor.mean() + weights @ points.floor
+    pool = seed_pool(mean / size, group)
     seeds = pool is not None
     if pool is None:
         pool = (mean - law.at(points.compute)) / size * np.sqrt(runs / (runs - numbers))
         df = runs - numbers
     else:
         df = len(pool) - len({int(g) for g in group if (group == g).sum() > 1})
-    drawn = rng.choice(pool, size=(draws, runs)) * _student(df, rng, draws)[:, None]
+    drawn = rng.choice(pool, size=(draws, runs)) * student(df, rng, draws)[:, None]
     return noise + drawn * size, floor, seeds
 
 
-def _student(df: int, rng: np.random.Generator, draws: int) -> np.ndarray:
+def scene_weights(scenes: int, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """What resampled scenes add to a mean over them: [draws, scenes], to be multiplied by values; 0 for one
+    scene, of which nothing can be resampled."""
+    if scenes < 2:
+        return np.zeros((draws, scenes))
+    weights = rng.multinomial(scenes, np.full(scenes, 1 / scenes), size=draws) / scenes - 1 / scenes
+    wide = np.sqrt(scenes / (scenes - 1)) * student(scenes - 1, rng, draws)
+    found: np.ndarray = weights * wide[:, None]
+    return found
+
+
+def student(df: int, rng: np.random.Generator, draws: int) -> np.ndarray:
     """What widens normal draws to Student's t of `df` degrees."""
     found: np.ndarray = np.sqrt(df / rng.chisquare(df, draws))
     return found
@@ -191,6 +197,20 @@ def _student(df: int, rng: np.random.Generator, draws: int) -> np.ndarray:
 def _range(value: float, draws: np.ndarray) -> Range:
     low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
     return Range(value, float(low), float(high) if np.isfinite(high) else None)
+
+
+def _above(mean: np.ndarray, group: np.ndarray, scale: np.ndarray, fixed: float | None) -> str:
+    """Whether a budget is better than the E_inf that is fixed, by more than its noise: then that is none."""
+    if fixed is None:
+        return ""
+    for number in np.unique(group):
+        mine = group == number
+        best = float(mean[mine].mean())
+        if best < fixed - 2 * float(scale[mine].max()):
+            return (
+                f"E is {best:.3g} at a budget, below the E_inf that is fixed to the observer's, {fixed:.3g}"
+            )
+    return ""
 
 
 def _unidentified(law: Law, draws: Law, b: Range) -> str:

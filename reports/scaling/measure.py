@@ -22,8 +22,8 @@ GRADED = ("S_graded", "S")
 
 @dataclass(frozen=True)
 class Series:
-    """One curve. `runs`, `scored` (empty for a loss) and `points` agree in order; `unused` scenes are not in
-    all runs.
+    """One curve. `runs`, `scored` (empty for a loss) and `points` agree in order; `scenes` are those of all
+    runs, `unused` are not in all; `without` names the runs that have no scores of this suite, or no loss.
 
     `kept` marks the runs [R] that the law goes through: the best size of each budget. `fit` is None where
     `why` says what is missing.
@@ -37,7 +37,9 @@ class Series:
     runs: tuple[Trained, ...]
     scored: tuple[Run, ...]
     points: Points
+    scenes: tuple[str, ...]
     unused: int
+    without: tuple[str, ...]
     kept: np.ndarray
     sizes: tuple[Best, ...]
     fit: Fit | None
@@ -56,13 +58,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Slopes:
-    """b on scenes like those of training less b on others; `low` and `high` are its 95 % interval."""
+    """b on scenes like those of training and b on others; `apart` is the 95 % interval of the first less the
+    second. Both are None where `why` says on which side b is no number."""
 
     suite: str
-    inside: float
-    outside: float
-    low: float
-    high: float
+    inside: float | None
+    outside: float | None
+    apart: tuple[float, float] | None
+    why: str
 
 
 def usable(runs: Sequence[Trained]) -> tuple[list[Trained], dict[str, str]]:
@@ -84,14 +87,22 @@ def series(runs: Sequence[Trained], draws: int = DRAWS) -> list[Series]:
             s for run in runs for g, part in run.scores if g == group for s in part.suites()
         ):
             pairs = [(run, part) for run in runs for part in _parts(run, group, suite)]
-            found.append(_scored(suite, group, pairs, draws))
+            found.append(_scored(suite, group, pairs, _without(runs, pairs), draws))
     known = [(run, run.last_loss()) for run in runs]
     losses = [(run, loss) for run, loss in known if loss is not None]
     if losses:
         values = np.array([[loss] for _, loss in losses])
-        points = _points([run for run, _ in losses], values, None, relative=True)
-        found.append(_fitted("", "all", LOSS, 0, "", tuple(run for run, _ in losses), (), points, 0, draws))
+        trained = tuple(run for run, _ in losses)
+        points = _points(trained, values, None, relative=True)
+        absent = _without(runs, losses)
+        found.append(_fitted("", "all", LOSS, 0, "", trained, (), points, (), 0, absent, draws))
     return found
+
+
+def _without(runs: Sequence[Trained], pairs: Sequence[tuple[Trained, object]]) -> tuple[str, ...]:
+    """Names of the runs that are in none of `pairs`."""
+    present = {run.name for run, _ in pairs}
+    return tuple(run.name for run in runs if run.name not in present)
 
 
 def _parts(run: Trained, group: str, suite: str) -> list[Run]:
@@ -104,7 +115,9 @@ def _parts(run: Trained, group: str, suite: str) -> list[Run]:
     return parts
 
 
-def _scored(suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], draws: int) -> Series:
+def _scored(
+    suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], without: tuple[str, ...], draws: int
+) -> Series:
     first = pairs[0]
     for trained, part in pairs[1:]:
         for what in ("version", "setting", "given"):
@@ -114,6 +127,7 @@ def _scored(suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], draws:
                     f"{suite}: {first[0].name} and {trained.name} do not compare: {what} {a} and {b};"
                     " score both with the same version of simbench and the same options"
                 )
+    _same_draws(suite, pairs)
     values = [_values(part, suite) for _, part in pairs]
     metric = next((m for m in GRADED if all(m in v for v in values)), None)
     if metric is None:
@@ -134,8 +148,28 @@ def _scored(suite: str, group: str, pairs: Sequence[tuple[Trained, Run]], draws:
     runs, scored = (tuple(part) for part in zip(*pairs, strict=True))
     points = _points(runs, table, floor, relative=False)
     return _fitted(
-        suite, group, metric, int(row["version"]), row["setting"], runs, scored, points, unused, draws
-    )
+        suite, group, metric, int(row["version"]), row["setting"], runs, scored, points, tuple(scenes),
+        unused, without, draws,
+    )  # fmt: skip
+
+
+def _same_draws(suite: str, pairs: Sequence[tuple[Trained, Run]]) -> None:
+    """ReportError where two runs are known to have been asked with other noise, or more often."""
+    for what in ("noise", "samples"):
+        told = [(trained.name, _option(part, what)) for trained, part in pairs]
+        known = [(name, value) for name, value in told if value is not None]
+        for name, value in known[1:]:
+            if value != known[0][1]:
+                raise ReportError(
+                    f"{suite}: {known[0][0]} and {name} do not compare: {what}={known[0][1]} and"
+                    f" {what}={value}; score both with the same line"
+                )
+
+
+def _option(run: Run, name: str) -> Any:
+    """What the command line of its scores said; None where no run.json tells."""
+    config = run.record.get("config")
+    return config.get(name) if isinstance(config, Mapping) else None
 
 
 def _row(run: Run, suite: str) -> Mapping[str, Any]:
@@ -174,20 +208,24 @@ def _points(runs: Sequence[Trained], values: np.ndarray, floor: np.ndarray | Non
 
 def _fitted(
     suite: str, group: str, metric: str, version: int, setting: str, runs: tuple[Trained, ...],
-    scored: tuple[Run, ...], points: Points, unused: int, draws: int,
+    scored: tuple[Run, ...], points: Points, scenes: tuple[str, ...], unused: int, without: tuple[str, ...],
+    draws: int,
 ) -> Series:  # fmt: skip
     mean = points.values.mean(1)
     kept = _frontier(runs, points.compute, mean)
     sized = np.array([run.params is not None for run in runs])
     params = np.array([run.params for run in runs if run.params is not None], np.float64)
-    sizes = best_sizes(points.compute[sized], params, mean[sized]) if sized.any() else ()
+    sizes = best_sizes(points.compute[sized], params, points.values[sized]) if sized.any() else ()
     names = tuple(name for name, keep in zip(points.names, kept, strict=True) if keep)
     chosen = Points(names, points.compute[kept], points.values[kept], points.floor, points.relative)
     count = len(np.unique(budgets(chosen.compute)))
     why = f"{count} budget{'s' * (count != 1)}, and a law needs {BUDGETS} or more" if count < BUDGETS else ""
     # Draws of two groups that are compared may not be the same draws.
     fit = None if why else fitted(chosen, seed=GROUPS.index(group), draws=draws)
-    return Series(suite, group, metric, version, setting, runs, scored, points, unused, kept, sizes, fit, why)
+    return Series(
+        suite, group, metric, version, setting, runs, scored, points, scenes, unused, without, kept, sizes,
+        fit, why,
+    )  # fmt: skip
 
 
 def _frontier(runs: Sequence[Trained], compute: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -205,13 +243,19 @@ def _frontier(runs: Sequence[Trained], compute: np.ndarray, mean: np.ndarray) ->
 
 
 def slopes(found: Sequence[Series]) -> list[Slopes]:
-    """In- against out-of-distribution b of each suite where both are identified."""
-    by = {(part.suite, part.group): part.fit for part in found if part.metric != LOSS}
+    """In- against out-of-distribution b of each suite that has both."""
+    by = {(part.suite, part.group): part for part in found if part.metric != LOSS}
     compared = []
     for suite in dict.fromkeys(suite for suite, _ in by):
-        inside, outside = by.get((suite, "in")), by.get((suite, "out"))
-        if inside is None or outside is None or inside.why or outside.why:
+        if (suite, "in") not in by or (suite, "out") not in by:
+            continue
+        inside, outside = by[suite, "in"].fit, by[suite, "out"].fit
+        sides = (("like those of training", inside), ("unlike them", outside))
+        why = [side for side, fit in sides if fit is None or fit.why]
+        if inside is None or outside is None or why:
+            both = " and ".join(why)
+            compared.append(Slopes(suite, None, None, None, f"b is not identified on scenes {both}"))
             continue
         low, high = np.quantile(inside.draws.b - outside.draws.b, [0.025, 0.975])
-        compared.append(Slopes(suite, inside.b.value, outside.b.value, float(low), float(high)))
+        compared.append(Slopes(suite, inside.b.value, outside.b.value, (float(low), float(high)), ""))
     return compared

@@ -150,13 +150,13 @@ def _measured(parts: Sequence[Series], wanted: Sequence[tuple[str, str]]) -> tup
         for part in (p for p in parts if p.suite == suite):
             points = []
             for i, (trained, run) in enumerate(zip(part.runs, part.scored, strict=True)):
-                values = _of(run, suite, "subject", metric)
+                values = _of(run, part, "subject", metric)
                 if values:
-                    of = len(_of(run, suite, "subject", "S"))
+                    of = len(part.scenes)
                     at = float(part.points.compute[i])
                     points.append(Point(trained.name, at, *t_interval(values), len(values), of))
             if points:
-                truths = (_of(run, suite, "oracle", metric) for run in part.scored)
+                truths = (_of(run, part, "oracle", metric) for run in part.scored)
                 seen = next((values for values in truths if values), None)
                 truth = None if seen is None else float(np.mean(seen))
                 name = f"{NAMES[metric]} ({part.title})"
@@ -164,10 +164,12 @@ def _measured(parts: Sequence[Series], wanted: Sequence[tuple[str, str]]) -> tup
     return tuple(lines)
 
 
-def _of(run: Run, suite: str, role: str, metric: str) -> list[float]:
-    row = next((r for r in run.rows if r["suite"] == suite and r["role"] == role), None)
-    found = {} if row is None else run.scene_values(suite, role, row["generator"])
-    return list(found.get(metric, {}).values())
+def _of(run: Run, part: Series, role: str, metric: str) -> list[float]:
+    """Its values on the scenes that all runs of the series have."""
+    row = next((r for r in run.rows if r["suite"] == part.suite and r["role"] == role), None)
+    found = {} if row is None else run.scene_values(part.suite, role, row["generator"])
+    known = found.get(metric, {})
+    return [known[scene] for scene in part.scenes if scene in known]
 
 
 def _draw(axis: Any, panel: Panel, ends: tuple[float, float], looks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -84,6 +84,7 @@ def fit(
             step *= 2 / (REFINED - 1)
             grid = np.exp(np.clip(near, np.log(LEAST_B), np.log(MOST_B)))
     best = np.exp(np.log(grid[rows, pick]) + step * _vertex(loss, rows, pick))
+    best = np.clip(best, LEAST_B, MOST_B)
     e, a, loss = (part[:, 0] for part in _inner(best[:, None], logs, flat, s, fixed, FINE))
     shape = y.shape[:-1]
     return Law(e.reshape(shape), a.reshape(shape), best.reshape(shape), loss.reshape(shape), centre)

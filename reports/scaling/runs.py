@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,13 @@ class Trained:
         """The loss at the end of training; None where it is not known or not finite."""
         found = self.loss[-1][1] if self.loss else None
         return found if found is not None and math.isfinite(found) else None
+
+
+def folders(given: Sequence[Path]) -> Iterator[Path]:
+    """The runs: each folder itself, or those in it that hold a run.json where it holds none."""
+    for folder in given:
+        inside = sorted(path.parent for path in folder.glob("*/run.json"))
+        yield from [folder] if (folder / "run.json").is_file() or not inside else inside
 
 
 def read_all(folders: Sequence[Path]) -> list[Trained]:
@@ -145,9 +152,12 @@ def _field(path: Path, name: str, value: Any, rule: Mapping[str, Any]) -> None:
         if value != rule["const"]:
             raise ReportError(f"{path}: {name} is {value!r}, not {rule['const']!r}")
         return
-    # JSON's true is an int to Python, and no number to anyone else.
-    if type(value) not in KINDS[rule["type"]]:
+    # JSON's true is an int to Python, and no number to anyone else; 2e9 is a whole number to JSON alone.
+    whole = rule["type"] == "integer" and type(value) is float and value.is_integer()
+    if type(value) not in KINDS[rule["type"]] and not whole:
         raise ReportError(f"{path}: {name} is {value!r}, no {rule['type']}")
+    if value == "" and "minLength" in rule:
+        raise ReportError(f"{path}: {name} is empty; write it, or leave the field out")
     if rule["type"] in ("number", "integer"):
         least, above = rule.get("minimum"), rule.get("exclusiveMinimum")
         if not math.isfinite(value) or (least is not None and value < least):

@@ -60,12 +60,18 @@ def markdown(
     lines += [f"- {name} is left out: {why}." for name, why in left.items()]
     for part in found:
         lines += [f"- {part.title or LOSS}: {said}." for said in notes(part)]
-    for pair in compared:
-        lines.append(
-            f"- {pair.suite}: b is {number(pair.inside)} on scenes like those of training and"
-            f" {number(pair.outside)} on others; difference [{number(pair.low)}, {number(pair.high)}]."
-        )
+    lines += [f"- {pair.suite}: {_compared(pair)}." for pair in compared]
     return "\n".join([*lines, "", f"*(`{command}`)*"]) + "\n"
+
+
+def _compared(pair: Slopes) -> str:
+    if pair.apart is None:
+        return f"growth in and out of distribution is not compared: {pair.why}"
+    low, high = (number(end) for end in pair.apart)
+    return (
+        f"b is {number(pair.inside)} on scenes like those of training and {number(pair.outside)} on others;"
+        f" difference [{low}, {high}]"
+    )
 
 
 def _row(part: Series) -> str:
@@ -80,7 +86,9 @@ def _row(part: Series) -> str:
     if fit is None:
         return f"| {' | '.join([*cells, 'no law', '–', '–', '–'])} |"
     moved = most_moved(fit)
-    level = ranged(fit.e_inf) if fit.free else f"{number(fit.e_inf.value)} (fixed)"
+    level = f"{number(fit.e_inf.value)} (fixed)"
+    if fit.free:
+        level = "not identified" if fit.why else ranged(fit.e_inf)
     half = "–" if part.metric == LOSS else "not identified" if fit.half is None else ranged(fit.half)
     without = "–" if moved is None or fit.why else f"{number(moved.b)} ({moved.name})"
     cells += ["not identified" if fit.why else ranged(fit.b), level, half, without]
@@ -89,7 +97,8 @@ def _row(part: Series) -> str:
 
 def notes(part: Series) -> list[str]:
     """Sentences, without their full stops, that a reader of the numbers needs."""
-    said = []
+    what = "loss in its run.json" if part.metric == LOSS else "scores of it"
+    said = [f"{name} has no {what}" for name in part.without]
     if part.unused:
         said.append(f"{part.unused} scenes are not in all runs and not used")
     dropped = int((~part.kept).sum())
@@ -115,9 +124,12 @@ def notes(part: Series) -> list[str]:
         times = fit.half.value / largest
         far = ", far outside of what was measured" if times > FAR else ""
         said.append(f"S = 50 lies at {times:.3g} times the largest budget{far}")
+    smallest = float(part.points.compute.min())
+    if fit.half is not None and fit.half.value < smallest:
+        said.append(f"S = 50 lies at {fit.half.value / smallest:.3g} times the smallest budget")
     for best in part.sizes:
         size = (
-            f"{number(best.params)} parameters" if best.params is not None else f"not identified, {best.why}"
+            f"{ranged(best.params)} parameters" if best.params is not None else f"not identified, {best.why}"
         )
         said.append(f"best size at {number(best.compute)} FLOPs: {size}")
     power = growth(part.sizes)
@@ -140,7 +152,14 @@ def data(
         "left_out": dict(left),
         "series": [_data(part) for part in found],
         "slopes": [
-            {"suite": p.suite, "in": p.inside, "out": p.outside, "low": p.low, "high": p.high}
+            {
+                "suite": p.suite,
+                "in": p.inside,
+                "out": p.outside,
+                "low": p.apart and p.apart[0],
+                "high": p.apart and p.apart[1],
+                "why": p.why,
+            }
             for p in compared
         ],
         "not_drawn": list(said),
@@ -152,6 +171,7 @@ def _data(part: Series) -> dict[str, Any]:
     head = {
         "suite": part.suite, "group": part.group, "metric": part.metric, "version": part.version,
         "setting": part.setting, "scenes": part.points.values.shape[1], "unused_scenes": part.unused,
+        "without": list(part.without),
         "runs": [
             {"name": run.name, "flops": run.flops, "params": run.params, "seed": run.seed}
             | {"fitted": bool(keep)}
@@ -159,7 +179,11 @@ def _data(part: Series) -> dict[str, Any]:
             for i, (run, keep) in enumerate(zip(part.runs, part.kept, strict=True))
         ],
         "best_sizes": [
-            {"flops": b.compute, "sizes": list(b.sizes), "params": b.params, "why": b.why} for b in part.sizes
+            {
+                "flops": b.compute, "sizes": list(b.sizes), "why": b.why,
+                "params": None if b.params is None else _range(b.params),
+            }
+            for b in part.sizes
         ],
         "notes": notes(part),
     }  # fmt: skip
@@ -173,7 +197,7 @@ def _data(part: Series) -> dict[str, Any]:
             "not_identified": fit.why,
             "a": float(fit.law.a),
             "centre_flops": fit.law.centre,
-            "e_inf": _range(fit.e_inf),
+            "e_inf": None if fit.free and not identified else _range(fit.e_inf),
             "e_inf_free": fit.free,
             "flops_to_half": None if fit.half is None else _range(fit.half),
             "flops_to_half_why": fit.half_why,
