@@ -35,6 +35,8 @@ CONTACT = (0.3, 0.75)
 """When balls meet, as shares of the clip, as far as GIVEN and the view have room for it."""
 COLOURS = ((255, 0, 0), (0, 0, 255))
 PAPER = (255, 255, 255)
+WEIGHED = "weighed"
+"""What training and tests call the worlds of `weighed`."""
 WEIGHED_RADII, WEIGHED_SPEEDS = (0.7, 1.2), (2.0, 3.0)
 """m, and m/s of the red ball, where masses are drawn."""
 HEAVIEST = 4.0
