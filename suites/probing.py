@@ -2,8 +2,8 @@
 
     python -m simbench suite=probing generator=model cases=128 out=probes
 
-For each layer and noise level: how much of depth, camera, position and velocity (seen and hidden), rate and
-contact, and of colour and edges, a ridge regression reads on scenes that it was not fitted on
+For each layer and noise level: how much of depth, camera, position and velocity (seen and hidden), rate,
+contact and mass, and of colour and edges, a ridge regression reads on scenes that it was not fitted on
 (simbench.metrics.probes). Written: probing.json, probing.csv, and by `python -m reports.probing` a table and
 a figure. docs/questions.md says what was found.
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REPORT = "reports.probing.main"
 FOLDS = 5
 FEWEST = 4 * FOLDS
-"""Scenes that a quantity must be defined in at a frame, or that frame is not read."""
+"""Scenes of a world that a quantity must be defined in at a frame, or that frame is not read."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Probing:
         answers = [asked(who, made, levels) for who in (generator, generator.untrained(0))]
         shape = Shape.of(answers[0][0], made[0], self.cells)
         rows = tables(answers, made, levels, shape)
-        reads = list(read_all(rows, made, truths(made, shape), answers[0][0].blocks.shape[1] - 1))
+        reads = list(read_all(rows, made, truths(made, shape)))
         _write(call, generator.identity(), reads)
         words = [
             f"probes={call.request.out}",
@@ -102,64 +102,85 @@ class Probing:
             ) from error
         if not all(0 <= level <= 1 for level in found):
             raise UserError(f"probing.levels={self.levels} must be from 0 (clean) to 1 (noise)")
+        if len(set(found)) < len(found):
+            raise UserError(f"probing.levels={self.levels} names a level twice; name each once")
         return found
 
 
 def asked(generator: Any, made: Sequence[Clip], levels: Sequence[float]) -> list[Features]:
-    """The features of every clip, in half precision. UserError where the generator cannot be asked."""
+    """The features of every clip, in half precision where they fit. UserError where the generator cannot be
+    asked, and where it answers with what is not a number."""
     found = []
     with progress("ask", len(made)) as bar:
         for number, clip in enumerate(made):
             (answer,) = generator.features([clip.condition], [clip.video], [number], levels)
             if isinstance(answer, Invalid):
                 raise UserError(f"this generator cannot be asked about a {clip.kind} clip: {answer.reason}")
-            found.append(Features(answer.blocks.astype(np.float16), answer.latents.astype(np.float16)))
+            for name, values in (("activations", answer.blocks), ("latents", answer.latents)):
+                if not np.isfinite(values).all():
+                    raise UserError(
+                        f"{name} are not finite for a clip of kind {clip.kind}; mend the generator's weights"
+                    )
+            found.append(Features(_stored(answer.blocks), _stored(answer.latents)))
             bar.step()
     return found
 
 
+def _stored(values: np.ndarray) -> np.ndarray:
+    half = np.finfo(np.float16)
+    return values.astype(np.float16 if np.abs(values).max(initial=0.0) <= half.max else np.float32)
+
+
 def read_all(
-    found: Iterator[Table], made: Sequence[Clip], wanted: Mapping[str, np.ndarray], controlled: int
+    found: Iterator[Table], made: Sequence[Clip], wanted: Mapping[str, np.ndarray]
 ) -> Iterator[Read]:
-    """The probes of every quantity from every table; controls of the trained layer `controlled`."""
-    scenes = np.unique([clip.scene for clip in made], return_inverse=True)[1]
+    """The probes of every quantity from every table, and controls of every trained layer: the best layer of
+    the controls is as much chosen as that of the model."""
+    scenes, worlds = (
+        np.unique(names, return_inverse=True)[1]
+        for names in ([clip.scene for clip in made], [clip.world for clip in made])
+    )
     for table in found:
         for name, values in wanted.items():
             features = table.frames if values.ndim == 3 else table.places
-            rows = _rows(features, values, scenes)
+            rows = _rows(features, values, scenes, worlds)
             if rows is None:
                 continue
             place = (name, table.source, table.layer, table.level)
             yield Read(*place, False, probe(*rows, folds=FOLDS))
-            if table.source == "trained" and table.layer == controlled:
+            if table.source == "trained":
                 yield Read(*place, True, probe(*exchanged(rows), folds=FOLDS))
 
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Features, targets, scenes, strata: a frame, or a place in a frame, so that neither tells anything."""
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Features, targets, scenes, strata (a frame, or a place in a frame), and worlds: none of the last two tells
+anything by itself."""
 
 
-def _rows(features: np.ndarray, values: np.ndarray, scenes: np.ndarray) -> Rows | None:
+def _rows(features: np.ndarray, values: np.ndarray, scenes: np.ndarray, worlds: np.ndarray) -> Rows | None:
     known = np.isfinite(values).all(-1)
-    whose = np.broadcast_to(scenes.reshape(-1, *[1] * (known.ndim - 1)), known.shape)
-    strata = np.broadcast_to(np.arange(known[0].size).reshape(known.shape[1:]), known.shape)
-    table = features[known], values[known], whose[known], strata[known]
-    fit = [s for s in np.unique(table[3]) if len(np.unique(table[2][table[3] == s])) >= FEWEST]
-    kept = np.isin(table[3], fit)
+    whose, kinds = (
+        np.broadcast_to(names.reshape(-1, *[1] * (known.ndim - 1)), known.shape)[known]
+        for names in (scenes, worlds)
+    )
+    strata = np.broadcast_to(np.arange(known[0].size).reshape(known.shape[1:]), known.shape)[known]
+    kept = np.zeros(len(whose), bool)
+    for world, stratum in np.unique(np.stack((kinds, strata), 1), axis=0):
+        here = (kinds == world) & (strata == stratum)
+        kept |= here & (len(np.unique(whose[here])) >= FEWEST)
     if not kept.any():
         return None
-    x, y, names, parts = (column[kept] for column in table)
-    return x, y, names, parts
+    return features[known][kept], values[known][kept], whose[kept], strata[kept], kinds[kept]
 
 
 def exchanged(rows: Rows) -> Rows:
-    """The same rows with their targets at random among those of a stratum."""
-    features, targets, scenes, strata = rows
+    """The same rows with their targets at random among those of a world in a stratum."""
+    features, targets, scenes, strata, worlds = rows
     rng, mixed = np.random.default_rng(1), targets.copy()
-    for stratum in np.unique(strata):
-        here = np.flatnonzero(strata == stratum)
+    for world, stratum in np.unique(np.stack((worlds, strata), 1), axis=0):
+        here = np.flatnonzero((worlds == world) & (strata == stratum))
         mixed[here] = targets[rng.permutation(here)]
-    return features, mixed, scenes, strata
+    return features, mixed, scenes, strata, worlds
 
 
 def _write(call: Call, identity: Mapping[str, Any], reads: Sequence[Read]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.errors import UserError
 from simbench.generator import Features
 from suites.probing_worlds import PLACED, STATES, Clip
 
@@ -29,8 +30,15 @@ class Shape:
 
     @staticmethod
     def of(answer: Features, clip: Clip, cells: int) -> Shape:
-        """That of what a generator answered for one clip; `cells` places at random, the same for all."""
+        """That of what a generator answered for one clip; `cells` places at random, the same for all.
+
+        UserError for more places than there are tokens.
+        """
         _, _, frames, height, width, _ = answer.blocks.shape
+        if cells > height * width:
+            raise UserError(
+                f"probing.cells={cells} is more than the {height * width} tokens of a frame; use fewer"
+            )
         each = (len(clip.video.frames) - 1) // (frames - 1)
         context = 1 + (len(clip.condition.given_frames) - 1) // each
         places = np.random.default_rng(0).permutation(height * width)[:cells]

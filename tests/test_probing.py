@@ -16,10 +16,11 @@ from reports import probing as report
 from simbench import exits
 from simbench.case import Setting
 from simbench.cli import main
+from simbench.errors import UserError
 from simbench.generator import Features
-from suites.probing import exchanged, read_all
+from suites.probing import asked, exchanged, read_all
 from suites.probing_tables import Shape, Table, by_frame, patches, pooled, regrid, tables, truths
-from suites.probing_worlds import LOOKS, STATES, clips
+from suites.probing_worlds import LOOKS, PLACED, STATES, clips
 
 pytestmark = pytest.mark.torch
 
@@ -95,6 +96,70 @@ def test_a_frame_of_the_model_has_the_mean_of_its_video_frames() -> None:
     assert np.isnan(by_frame(values, 5)[3, 0])
 
 
+def test_to_name_the_world_is_no_knowledge_of_depth_colour_or_edges() -> None:
+    """Worlds differ so much that their names alone told half of the depth of a place."""
+    every = [clip for i in range(20) for clip in clips(f"public-{i:04d}", Setting())]
+    names = np.unique([clip.world for clip in every], return_inverse=True)[1]
+    shape = Shape(5, 8, 8, 2, np.array([18, 45]))
+    wanted = {k: v for k, v in truths(every, shape).items() if k in PLACED}
+    told = np.eye(5, dtype=np.float32)[names][:, None, None]
+    table = Table("pixels", 0, 0.0, told[:, :, 0], np.broadcast_to(told, (len(every), 5, 2, 5)))
+    found = {r.target: r.found.r2 for r in read_all(iter([table]), every, wanted)}
+    assert set(found) == set(PLACED) and max(found.values()) < 0.01
+
+
+def test_mass_is_told_by_an_impact_alone_and_the_same_in_both_clips_of_a_scene(made: list) -> None:
+    for scene in ("public-0000", "public-0001"):
+        by_kind = {clip.kind: clip for clip in made if clip.scene == scene}
+        early, late = by_kind["balls"].states["mass"], by_kind["balls later"].states["later mass"]
+        known = [np.isfinite(values[:, 0]) for values in (early, late)]
+        assert not known[0][:2].any() and known[0][3:].all(), "met between the given frames"
+        assert not known[1][:6].any() and known[1][-6:].all(), "met after them"
+        assert early[-1] == late[-1] and len(set(early[known[0]][:, 0])) == 1
+    shape = Shape(5, 8, 8, 2, np.array([5]))
+    found = truths(made, shape)
+    assert np.isfinite(found["mass"][:, 2:]).sum() == 2 * 3
+    assert np.isfinite(found["later mass"][:, 2:, 0]).any(0)[-1]
+
+
+def test_balls_are_weighed_in_squares_with_time_to_meet() -> None:
+    for setting, says in (
+        (Setting(width=64), "64x32, 5 of 17 frames"),
+        (Setting(context=1), "1 of 17 frames at 8 fps"),
+        (Setting(frames=65), "5 of 65 frames at 8 fps"),
+    ):
+        with pytest.raises(UserError, match=says):
+            clips("public-0000", setting)
+
+
+def test_names_of_clips_say_nothing_of_their_future(made: list) -> None:
+    names = [clip.condition.name for clip in made]
+    assert len(set(names)) == len(names)
+    words = {word for clip in made for word in clip.kind.split()}
+    assert not any(word in name for name in names for word in words)
+
+
+class Odd:
+    """A generator whose activations are `value` everywhere."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def features(self, conditions: list, videos: list, seeds: list, levels: list) -> list[Features]:
+        """One answer, of the shape of a small model."""
+        blocks = np.full((len(levels), 2, 5, 4, 4, 3), self.value, np.float32)
+        return [Features(blocks, np.zeros((5, 4, 4, 2), np.float32))]
+
+
+def test_large_activations_are_kept_and_what_is_no_number_is_named(made: list) -> None:
+    assert asked(Odd(1e6), made[:1], [1.0])[0].blocks.max() == np.float32(1e6)
+    assert asked(Odd(1.0), made[:1], [1.0])[0].blocks.dtype == np.float16
+    with pytest.raises(UserError, match="activations are not finite for a clip of kind exit"):
+        asked(Odd(float("nan")), made[:1], [1.0])
+    with pytest.raises(UserError, match=r"probing\.cells=17 is more than the 16 tokens"):
+        Shape.of(asked(Odd(1.0), made[:1], [1.0])[0], made[0], 17)
+
+
 def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None:
     shape = Shape(5, 8, 8, 2, np.array([5, 9]))
     found = truths(made, shape)
@@ -102,8 +167,9 @@ def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None
     assert all(np.isnan(values[:, :2]).all() for values in found.values())
     assert np.isfinite(found["colour"][:, 2:]).all()
     rows = (np.zeros((40, 1)), np.arange(40.0)[:, None], np.arange(40), np.repeat([0, 1], 20))
-    mixed = exchanged(rows)[1][:, 0]
-    assert sorted(mixed[:20]) == list(range(20)) and mixed.tolist() != list(range(40))
+    mixed = exchanged((*rows, np.tile([0, 1], 20)))[1][:, 0]
+    assert sorted(mixed[:20:2]) == list(range(0, 20, 2)) and sorted(mixed[1:20:2]) == list(range(1, 20, 2))
+    assert mixed.tolist() != list(range(40))
 
 
 def test_features_are_repeatable_and_know_no_more_than_what_is_given(folder: Path, made: list) -> None:
@@ -139,7 +205,7 @@ def test_a_planted_state_is_read_and_a_control_is_not(made: list) -> None:
     wanted = {k: v for k, v in truths(every, shape).items() if k in ("contact", "rate")}
     known = np.nan_to_num(wanted["contact"])
     table = Table("trained", 1, 1.0, known + 1e-3, np.zeros((len(every), 5, 1, 1), np.float32))
-    found = {(r.target, r.control): r.found.r2 for r in read_all(iter([table]), every, wanted, 1)}
+    found = {(r.target, r.control): r.found.r2 for r in read_all(iter([table]), every, wanted)}
     assert found["contact", False] > 0.99 and found["contact", True] < 0.2 and found["rate", False] < 0.2
 
 
@@ -166,6 +232,7 @@ def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) ->
     ("words", "says"),
     [
         (["probing.levels=1,x"], "probing.levels=1,x are no numbers"),
+        (["probing.levels=1,0.5,1"], "probing.levels=1,0.5,1 names a level twice"),
         (["probing.levels=2"], "must be from 0 (clean) to 1 (noise)"),
         (["probing.cells=0"], "probing.cells=0 reads nothing"),
         (["cases=8"], "cases=8 is too few to hold scenes out; use 20"),

@@ -52,7 +52,7 @@ TRIES = 1000
 
 @dataclass(frozen=True)
 class Ball:
-    """`radius` m; `position` m and `velocity` m/s (x, y) at the start; `density` kg/m^2, which nothing shows."""
+    """`radius` m; `position` m and `velocity` m/s (x, y) at the start; `density` kg/m^2, not to be seen."""
 
     radius: float
     position: tuple[float, float]
@@ -156,7 +156,9 @@ def weighed(seed: int, window: tuple[float, float]) -> World:
     most = math.log(HEAVIEST)
     ratio = math.exp(random.Random(f"balls:mass:{seed}").uniform(-most, most))
     # Only the ratio moves anything; the geometric mean of the masses is 1 kg.
-    red = Ball(first, (touch - first - speed * when, y), (speed, 0.0), math.sqrt(ratio) / (math.pi * first**2))
+    red = Ball(
+        first, (touch - first - speed * when, y), (speed, 0.0), math.sqrt(ratio) / (math.pi * first**2)
+    )
     blue = Ball(second, (touch + second, y), (0.0, 0.0), 1 / (math.sqrt(ratio) * math.pi * second**2))
     return World("collision", (red, blue))
 
