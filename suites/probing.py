@@ -28,7 +28,7 @@ from simbench.metrics.probes import Probed, probe
 from simbench.progress import progress
 from suites.naming import scene_ids
 from suites.probing_tables import Shape, Table, tables, truths
-from suites.probing_worlds import LOOKS, STATES, Clip, clips
+from suites.probing_worlds import LOOKS, STATES, WORLDS, Clip, clips
 
 if TYPE_CHECKING:
     from simbench.study import Call
@@ -63,14 +63,15 @@ class Probing:
 
     levels: str = "1,0.5,0.1"
     cells: int = 4
+    worlds: str = "all"
     figures: bool = True
 
     def run(self, call: Call) -> int:
         """Ask, probe, write: 0. UserError for a generator without features, and for too few scenes."""
-        levels, count = self._levels(), call.request.scenes
+        levels, worlds, count = self._levels(), self._worlds(), call.request.scenes
         if self.cells < 1:
             raise UserError(f"probing.cells={self.cells} reads nothing; use 1 or more")
-        print(f"suite=probing: {len(STATES + LOOKS)} quantities in {count} scenes, levels {self.levels}")
+        print(f"suite=probing: worlds {', '.join(worlds)} in {count} scenes, levels {self.levels}")
         if call.planned:
             return exits.OK
         if count < FEWEST:
@@ -78,12 +79,14 @@ class Probing:
         generator: Any = call.request.load()
         if "features" not in generator.capabilities:
             raise UserError("this generator shows no features; use generator=model, or one that has them")
-        made = [clip for scene in scene_ids(count, call.request.seed) for clip in clips(scene, Setting())]
+        scenes = scene_ids(count, call.request.seed)
+        made = [clip for scene in scenes for clip in clips(scene, Setting(), worlds)]
         answers = [asked(who, made, levels) for who in (generator, generator.untrained(0))]
         shape = Shape.of(answers[0][0], made[0], self.cells)
         rows = tables(answers, made, levels, shape)
-        reads = list(read_all(rows, made, truths(made, shape)))
-        _write(call, generator.identity(), reads)
+        wanted = truths(made, shape)
+        reads = list(read_all(rows, made, wanted))
+        _write(call, generator.identity(), worlds, list(wanted), reads)
         words = [
             f"probes={call.request.out}",
             f"out={call.request.out}",
@@ -92,6 +95,15 @@ class Probing:
         from simbench.assemble import build
 
         return int(build({"_target_": REPORT}, arguments=words))
+
+    def _worlds(self) -> list[str]:
+        found = list(WORLDS) if self.worlds == "all" else self.worlds.split(",")
+        for name in found:
+            if name not in WORLDS or found.count(name) > 1:
+                raise UserError(
+                    f"probing.worlds={self.worlds} must be all, or of {', '.join(WORLDS)}, each once"
+                )
+        return found
 
     def _levels(self) -> list[float]:
         try:
@@ -183,11 +195,18 @@ def exchanged(rows: Rows) -> Rows:
     return features, mixed, scenes, strata, worlds
 
 
-def _write(call: Call, identity: Mapping[str, Any], reads: Sequence[Read]) -> None:
+def _write(
+    call: Call,
+    identity: Mapping[str, Any],
+    worlds: Sequence[str],
+    wanted: Sequence[str],
+    reads: Sequence[Read],
+) -> None:
     rows = [read.row() for read in reads]
     head = {"schema": 1, "kind": "probing", "setting": Setting().name(), "seed": call.request.seed}
-    told = {**head, "scenes": call.request.scenes, "generator": dict(identity), "high": list(STATES)}
-    content = {**told, "low": list(LOOKS), "rows": rows}
+    told = {**head, "scenes": call.request.scenes, "worlds": list(worlds), "generator": dict(identity)}
+    named = {"high": [n for n in STATES if n in wanted], "low": [n for n in LOOKS if n in wanted]}
+    content = {**told, **named, "rows": rows}
     write_text(call.request.out / "probing.json", json.dumps(content, indent=1, default=str) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -118,9 +118,9 @@ def _told(tokens: np.ndarray, context: int) -> np.ndarray:
 
 def truths(made: Sequence[Clip], shape: Shape) -> dict[str, np.ndarray]:
     """What is to be read, by name: float64 [N, F, K] of states and [N, F, n, K] of what has places. NaN where
-    it is undefined, and in the given frames."""
+    it is undefined, and in the given frames. What no clip has is absent."""
     found = {}
-    for name in (n for n in STATES if n not in PLACED):
+    for name in (n for n in STATES if any(n in clip.states for clip in made)):
         have = [clip.states.get(name) for clip in made]
         width = next(values.shape[-1] for values in have if values is not None)
         out = np.full((len(made), shape.frames, width), np.nan)
@@ -129,6 +129,8 @@ def truths(made: Sequence[Clip], shape: Shape) -> dict[str, np.ndarray]:
                 row[:] = by_frame(values, shape.frames)
         found[name] = out
     for name in PLACED:
+        if not any(np.isfinite(clip.places[name]).any() for clip in made):
+            continue
         found[name] = np.stack([_by_place(clip.places[name], shape) for clip in made])
     for values in found.values():
         values[:, : shape.context] = np.nan

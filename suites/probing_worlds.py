@@ -36,6 +36,7 @@ where only the given frames are known it cannot be read, and what is read of it 
 LOOKS = ("colour", "edges", "orientation")
 """Low-level quantities, read place by place, as depth is."""
 PLACED = ("depth", *LOOKS)
+WORLDS = ("occluder", "push", "process", "orbit", "balls")
 SEEN = 0.6
 """A thing counts as visible where this share of its largest number of pixels shows."""
 
@@ -54,18 +55,20 @@ class Clip:
     places: dict[str, np.ndarray]
 
 
-def clips(scene: str, setting: Setting) -> list[Clip]:
-    """The clips of one scene: an object that passes behind an occluder and one that stops there, both in the
-    open as well, a rod that pushes and one that misses, a process, a camera that moves before a still life,
-    balls that meet within the given frames or after them. Those of a scene are never in two folds.
+def clips(scene: str, setting: Setting, worlds: Sequence[str] = WORLDS) -> list[Clip]:
+    """The clips of one scene in some `worlds`: an object that passes behind an occluder and one that stops
+    there, both in the open as well, a rod that pushes and one that misses, a process, a camera that moves
+    before a still life, balls that meet within the given frames or after them. Those of a scene are never in
+    two folds.
 
     UserError for a setting that is not square, or leaves no frames between which balls can meet.
     """
     made = []
     for kind, options in KINDS:
         seed = seed_of(f"probing {kind.split()[0]}", scene)
-        made.append(_clip(kind, scene, seed, setting, options(seed)))
-    for kind, name, window in _meetings(setting):
+        if options(seed)["name"] in worlds:
+            made.append(_clip(kind, scene, seed, setting, options(seed)))
+    for kind, name, window in _meetings(setting) if "balls" in worlds else ():
         seed = seed_of("probing balls", scene)
         made.append(_balls(kind, name, scene, balls.weighed(seed, window), setting))
     return made

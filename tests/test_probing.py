@@ -18,9 +18,10 @@ from simbench.case import Setting
 from simbench.cli import main
 from simbench.errors import UserError
 from simbench.generator import Features
+from simbench.instruments.balls import positions
 from suites.probing import asked, exchanged, read_all
 from suites.probing_tables import Shape, Table, by_frame, patches, pooled, regrid, tables, truths
-from suites.probing_worlds import LOOKS, PLACED, STATES, clips
+from suites.probing_worlds import LOOKS, PLACED, STATES, WORLDS, clips
 
 pytestmark = pytest.mark.torch
 
@@ -120,6 +121,34 @@ def test_mass_is_told_by_an_impact_alone_and_the_same_in_both_clips_of_a_scene(m
     found = truths(made, shape)
     assert np.isfinite(found["mass"][:, 2:]).sum() == 2 * 3
     assert np.isfinite(found["later mass"][:, 2:, 0]).any(0)[-1]
+
+
+def test_clips_of_some_worlds_have_what_these_have_and_are_those_of_all(made: list) -> None:
+    few = clips("public-0000", Setting(), ("balls", "push"))
+    whole = {clip.kind: clip for clip in made if clip.scene == "public-0000"}
+    assert {clip.world for clip in few} == {"balls", "push"} and {c.world for c in made} == set(WORLDS)
+    assert all(np.array_equal(clip.video.frames, whole[clip.kind].video.frames) for clip in few)
+    shape = Shape(5, 8, 8, 2, np.array([5]))
+    flat = clips("public-0000", Setting(), ("balls",))
+    assert set(truths(flat, shape)) == {"mass", "later mass", *LOOKS}, "nothing without depth has depth"
+
+
+def test_an_observer_reads_the_mass_from_the_given_pixels_of_an_impact_within_them_alone() -> None:
+    """Change of speed against change of speed, from centroids of the first and the last two given frames."""
+    told: dict[str, list[tuple[float, float]]] = {"balls": [], "balls later": []}
+    for i in range(40):
+        for clip in clips(f"public-{i:04d}", Setting(), ("balls",)):
+            x = positions(clip.condition.given_frames, 2)[..., 0]
+            before, after = (x[1] - x[0]) * 8.0, (x[4] - x[3]) * 8.0
+            # Where nothing has happened yet the changes are noise, and so is their ratio.
+            gone = np.maximum(np.abs(after - before), 1e-3)
+            (values,) = clip.states.values()
+            told[clip.kind].append((float(np.log(gone[1] / gone[0])), float(values[-1, 0])))
+    r2 = {}
+    for kind, pairs in told.items():
+        said, true = np.array(pairs).T
+        r2[kind] = 1 - ((said - true) ** 2).sum() / ((true - true.mean()) ** 2).sum()
+    assert r2["balls"] > 0.95 and r2["balls later"] < 0.05
 
 
 def test_balls_are_weighed_in_squares_with_time_to_meet() -> None:
@@ -234,6 +263,8 @@ def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) ->
         (["probing.levels=1,x"], "probing.levels=1,x are no numbers"),
         (["probing.levels=1,0.5,1"], "probing.levels=1,0.5,1 names a level twice"),
         (["probing.levels=2"], "must be from 0 (clean) to 1 (noise)"),
+        (["probing.worlds=moon"], "probing.worlds=moon must be all, or of occluder, push"),
+        (["probing.worlds=push,push"], "each once"),
         (["probing.cells=0"], "probing.cells=0 reads nothing"),
         (["cases=8"], "cases=8 is too few to hold scenes out; use 20"),
         (["cases=20", "generator=frozen"], "shows no features"),
