@@ -26,7 +26,8 @@ the opposite one.
   python -m model.sheet mix=words dir=model/weights/words given=0 guidance=3 out=docs/words.png
   python -m model.sheet mix=yaw dir=model/weights/yaw given=1 out=docs/yaw.png
 
-  mix=           words, yaw, nano, tiny, phyworld   dir=    a folder of python -m model.train or model.halve
+  mix=           words, yaw, nano, tiny, phyworld, weighed
+  dir=           a folder of python -m model.train or model.halve
   given=1        first frames that are given     out=    a PNG
   cases=6 first=0 seed=1   which clips: data set `seed` of the mix, training reads 0
   steps=16 shift=1 guidance=1 columns=9 scale=3  the sampler; frames to a row; pixels to a pixel

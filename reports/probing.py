@@ -29,15 +29,20 @@ from reports.options import options
 DONE, TROUBLE = 0, 2
 USAGE = "python -m reports.probing probes=FOLDER[,FOLDER...] out=FOLDER [names=NAME,...] [figures=false]"
 FIELDS = ("target", "source", "layer", "level", "control", "r2", "low", "high", "scenes", "rows")
+ASKED = ("setting", "seed", "scenes")
+HEADS = (*ASKED, "high", "low")
 HEAD = ("quantity", "trained", "95 %", "layer", "untrained", "latents", "pixels", "exchanged", "rows")
 ACROSS = 4
+FLOOR = -0.2
+"""Where the figures end; what is below is drawn there."""
 
 
 @dataclass(frozen=True)
 class Probes:
-    """One file: its name, its quantities, low-level ones last, and its rows."""
+    """One file: its name, the clips that it is of, its quantities, low-level ones last, and its rows."""
 
     name: str
+    asked: tuple[Any, ...]
     high: tuple[str, ...]
     low: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
@@ -58,9 +63,9 @@ class Probes:
         ]
         return sorted((r for r in found if r["level"] == wanted), key=lambda r: int(r["layer"]))
 
-    def best(self, target: str, source: str, level: float) -> Mapping[str, Any] | None:
+    def best(self, target: str, source: str, level: float, control: bool = False) -> Mapping[str, Any] | None:
         """The row of the layer that tells most."""
-        rows = self.of(target, source, level)
+        rows = self.of(target, source, level, control)
         return max(rows, key=lambda r: float(r["r2"])) if rows else None
 
 
@@ -76,9 +81,29 @@ def read(folder: Path, name: str) -> Probes:
     if not isinstance(content, dict) or content.get("schema") != 1 or content.get("kind") != "probing":
         raise ReportError(f"{path} holds no probes of schema 1; write it anew with suite=probing")
     rows = content.get("rows", [])
-    if not rows or any(not set(FIELDS) <= set(row) for row in rows):
+    if not rows or any(not set(FIELDS) <= set(row) for row in rows) or not set(HEADS) <= set(content):
         raise ReportError(f"{path} lacks rows, or fields of them; write it anew with suite=probing")
-    return Probes(name, tuple(content["high"]), tuple(content["low"]), tuple(rows))
+    asked = tuple(content[field] for field in ASKED)
+    return Probes(name, asked, tuple(content["high"]), tuple(content["low"]), tuple(rows))
+
+
+def comparable(found: Sequence[Probes]) -> None:
+    """ReportError where models were not asked of the same clips, quantities and levels."""
+    first = found[0]
+    for other in found[1:]:
+        pairs = [(field, first.asked[n], other.asked[n]) for n, field in enumerate(ASKED)]
+        pairs += [("levels", first.levels, other.levels)]
+        pairs += [("quantities", [*first.high, *first.low], [*other.high, *other.low])]
+        for what, one, two in pairs:
+            if one != two:
+                raise ReportError(
+                    f"{first.name} has {what} {_told(one)}, {other.name} {_told(two)}: they cannot be"
+                    " compared; run suite=probing alike for both"
+                )
+
+
+def _told(value: Any) -> str:
+    return ", ".join(f"{part}" for part in value) if isinstance(value, list) else str(value)
 
 
 def markdown(found: Sequence[Probes]) -> str:
@@ -90,9 +115,7 @@ def markdown(found: Sequence[Probes]) -> str:
                 "only the given frames are known" if level == 1.0 else f"the clip is seen at level {level:g}"
             )
             lines += [f"**{probes.name}**, {told}; R2 on held-out scenes, of the layer that tells most", ""]
-            lines += [
-                "| quantity | trained | 95 % | layer | untrained | latents | pixels | exchanged | rows |"
-            ]
+            lines += [f"| {' | '.join(HEAD)} |"]
             lines += ["|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
             lines += [_line(probes, target, level) for target in (*probes.high, *probes.low)]
             lines.append("")
@@ -104,8 +127,7 @@ def _line(probes: Probes, target: str, level: float) -> str:
     if best is None:
         return f"| {target} | not read: too few scenes have it | | | | | | | |"
     beside = [probes.best(target, source, level) for source in ("untrained", "latents", "pixels")]
-    controls = probes.of(target, "trained", level, control=True)
-    values = [_two(row) for row in (*beside, controls[-1] if controls else None)]
+    values = [_two(row) for row in (*beside, probes.best(target, "trained", level, control=True))]
     interval = f"{best['low']:.2f} to {best['high']:.2f}"
     cells = [target, _two(best), interval, str(best["layer"]), *values, str(best["rows"])]
     return f"| {' | '.join(cells)} |"
@@ -130,12 +152,17 @@ def layers(probes: Probes) -> Drawn:
                 lines += [tuple(row[field] for field in FIELDS) for row in rows]
                 label = f"{source}, level {level:g}"
                 drawn = {"color": look["color"], "marker": look["marker"], "markersize": 2.5, **shape}
-                axis.plot([r["layer"] for r in rows], [r["r2"] for r in rows], label=label, **drawn)
+                axis.plot(
+                    [r["layer"] for r in rows], [max(r["r2"], FLOOR) for r in rows], label=label, **drawn
+                )
         for source, dash in (("latents", "--"), ("pixels", (0, (1, 2)))):
-            for row in probes.of(target, source, 0.0):
-                axis.axhline(max(row["r2"], -0.2), color=GREY, linestyle=dash, linewidth=0.9, label=source)
+            for told, color in _plain(probes):
+                for row in probes.of(target, source, 1.0 if told == "given" else 0.0):
+                    lines.append(tuple(row[field] for field in FIELDS))
+                    drawn = {"color": color, "linestyle": dash, "linewidth": 0.9}
+                    axis.axhline(max(row["r2"], FLOOR), label=f"{source}, {told}", **drawn)
         axis.axhline(0.0, color=GREY, linewidth=0.5, zorder=0)
-        axis.set_ylim(-0.2, 1.02)
+        axis.set_ylim(FLOOR, 1.02)
         axis.set_title(f"{target} ({'high' if target in probes.high else 'low'})", loc="left")
     for axis in axes[len(targets) :]:
         axis.remove()
@@ -148,11 +175,18 @@ def layers(probes: Probes) -> Drawn:
     return Drawn("layers", figure, FIELDS, tuple(lines))
 
 
+def _plain(probes: Probes) -> list[tuple[str, Any]]:
+    """What latents and pixels are drawn of, and how: the given frames where the model knows no others, the
+    frame itself where it sees that."""
+    told = [("given", series(n)["color"]) for n, level in enumerate(probes.levels) if level == 1.0]
+    return told + ([("seen", GREY)] if probes.levels[-1] < 1.0 else [])
+
+
 def models(found: Sequence[Probes]) -> Drawn:
     """R2 of the best layer of each model, a line for each quantity, where only the given frames are known and
     where the clip is seen."""
     targets = [*found[0].high, *found[0].low]
-    ends = (found[0].levels[0], found[0].levels[-1])
+    ends = tuple(dict.fromkeys((found[0].levels[0], found[0].levels[-1])))
     figure = canvas(PAGE, 0.9 + 0.24 * len(targets))
     axes = figure.subplots(1, len(ends), squeeze=False, sharey=True).ravel()
     lines: list[tuple[object, ...]] = []
@@ -169,7 +203,7 @@ def models(found: Sequence[Probes]) -> Drawn:
                 axis.errorbar([best["r2"]], [at + shift], xerr=half, linestyle="none", label=label, **dot)
                 lines.append((probes.name, *(best[field] for field in FIELDS)))
         axis.axvline(0.0, color=GREY, linewidth=0.5, zorder=0)
-        axis.set_xlim(-0.2, 1.02)
+        axis.set_xlim(FLOOR, 1.02)
         axis.set_xlabel("R2 on held-out scenes")
         axis.set_title("known: the given frames" if level == 1.0 else f"seen at level {level:g}", loc="left")
     axes[0].set_yticks(range(len(targets)), targets)
@@ -209,6 +243,7 @@ def main(arguments: Sequence[str]) -> int:
         if chosen.get("figures", "true") not in ("true", "false"):
             raise ReportError(f"figures={chosen['figures']} is neither true nor false")
         found = [read(folder, name) for folder, name in zip(folders, names, strict=True)]
+        comparable(found)
         command = "python -m reports.probing " + " ".join(arguments)
         write(found, Path(chosen["out"]), chosen.get("figures", "true") == "true", command)
     except (ReportError, OSError) as error:

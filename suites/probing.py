@@ -2,8 +2,8 @@
 
     python -m simbench suite=probing generator=model cases=128 out=probes
 
-For each layer and noise level: how much of depth, camera, position and velocity (seen and hidden), rate and
-contact, and of colour and edges, a ridge regression reads on scenes that it was not fitted on
+For each layer and noise level: how much of depth, camera, position and velocity (seen and hidden), rate,
+contact and mass, and of colour and edges, a ridge regression reads on scenes that it was not fitted on
 (simbench.metrics.probes). Written: probing.json, probing.csv, and by `python -m reports.probing` a table and
 a figure. docs/questions.md says what was found.
 """
@@ -28,7 +28,7 @@ from simbench.metrics.probes import Probed, probe
 from simbench.progress import progress
 from suites.naming import scene_ids
 from suites.probing_tables import Shape, Table, tables, truths
-from suites.probing_worlds import LOOKS, STATES, Clip, clips
+from suites.probing_worlds import LOOKS, STATES, WORLDS, Clip, clips
 
 if TYPE_CHECKING:
     from simbench.study import Call
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 REPORT = "reports.probing.main"
 FOLDS = 5
 FEWEST = 4 * FOLDS
-"""Scenes that a quantity must be defined in at a frame, or that frame is not read."""
+"""Scenes of a world that a quantity must be defined in at a frame, or that frame is not read."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,15 @@ class Probing:
 
     levels: str = "1,0.5,0.1"
     cells: int = 4
+    worlds: str = "all"
     figures: bool = True
 
     def run(self, call: Call) -> int:
         """Ask, probe, write: 0. UserError for a generator without features, and for too few scenes."""
-        levels, count = self._levels(), call.request.scenes
+        levels, worlds, count = self._levels(), self._worlds(), call.request.scenes
         if self.cells < 1:
             raise UserError(f"probing.cells={self.cells} reads nothing; use 1 or more")
-        print(f"suite=probing: {len(STATES + LOOKS)} quantities in {count} scenes, levels {self.levels}")
+        print(f"suite=probing: worlds {', '.join(worlds)} in {count} scenes, levels {self.levels}")
         if call.planned:
             return exits.OK
         if count < FEWEST:
@@ -78,12 +79,14 @@ class Probing:
         generator: Any = call.request.load()
         if "features" not in generator.capabilities:
             raise UserError("this generator shows no features; use generator=model, or one that has them")
-        made = [clip for scene in scene_ids(count, call.request.seed) for clip in clips(scene, Setting())]
+        scenes = scene_ids(count, call.request.seed)
+        made = [clip for scene in scenes for clip in clips(scene, Setting(), worlds)]
         answers = [asked(who, made, levels) for who in (generator, generator.untrained(0))]
         shape = Shape.of(answers[0][0], made[0], self.cells)
         rows = tables(answers, made, levels, shape)
-        reads = list(read_all(rows, made, truths(made, shape), answers[0][0].blocks.shape[1] - 1))
-        _write(call, generator.identity(), reads)
+        wanted = truths(made, shape)
+        reads = list(read_all(rows, made, wanted))
+        _write(call, generator.identity(), worlds, list(wanted), reads)
         words = [
             f"probes={call.request.out}",
             f"out={call.request.out}",
@@ -92,6 +95,15 @@ class Probing:
         from simbench.assemble import build
 
         return int(build({"_target_": REPORT}, arguments=words))
+
+    def _worlds(self) -> list[str]:
+        found = list(WORLDS) if self.worlds == "all" else self.worlds.split(",")
+        for name in found:
+            if name not in WORLDS or found.count(name) > 1:
+                raise UserError(
+                    f"probing.worlds={self.worlds} must be all, or of {', '.join(WORLDS)}, each once"
+                )
+        return found
 
     def _levels(self) -> list[float]:
         try:
@@ -102,71 +114,99 @@ class Probing:
             ) from error
         if not all(0 <= level <= 1 for level in found):
             raise UserError(f"probing.levels={self.levels} must be from 0 (clean) to 1 (noise)")
+        if len(set(found)) < len(found):
+            raise UserError(f"probing.levels={self.levels} names a level twice; name each once")
         return found
 
 
 def asked(generator: Any, made: Sequence[Clip], levels: Sequence[float]) -> list[Features]:
-    """The features of every clip, in half precision. UserError where the generator cannot be asked."""
+    """The features of every clip, in half precision where they fit. UserError where the generator cannot be
+    asked, and where it answers with what is not a number."""
     found = []
     with progress("ask", len(made)) as bar:
         for number, clip in enumerate(made):
             (answer,) = generator.features([clip.condition], [clip.video], [number], levels)
             if isinstance(answer, Invalid):
                 raise UserError(f"this generator cannot be asked about a {clip.kind} clip: {answer.reason}")
-            found.append(Features(answer.blocks.astype(np.float16), answer.latents.astype(np.float16)))
+            for name, values in (("activations", answer.blocks), ("latents", answer.latents)):
+                if not np.isfinite(values).all():
+                    raise UserError(
+                        f"{name} are not finite for a clip of kind {clip.kind}; mend the generator's weights"
+                    )
+            found.append(Features(_stored(answer.blocks), _stored(answer.latents)))
             bar.step()
     return found
 
 
+def _stored(values: np.ndarray) -> np.ndarray:
+    half = np.finfo(np.float16)
+    return values.astype(np.float16 if np.abs(values).max(initial=0.0) <= half.max else np.float32)
+
+
 def read_all(
-    found: Iterator[Table], made: Sequence[Clip], wanted: Mapping[str, np.ndarray], controlled: int
+    found: Iterator[Table], made: Sequence[Clip], wanted: Mapping[str, np.ndarray]
 ) -> Iterator[Read]:
-    """The probes of every quantity from every table; controls of the trained layer `controlled`."""
-    scenes = np.unique([clip.scene for clip in made], return_inverse=True)[1]
+    """The probes of every quantity from every table, and controls of every trained layer: the best layer of
+    the controls is as much chosen as that of the model."""
+    scenes, worlds = (
+        np.unique(names, return_inverse=True)[1]
+        for names in ([clip.scene for clip in made], [clip.world for clip in made])
+    )
     for table in found:
         for name, values in wanted.items():
             features = table.frames if values.ndim == 3 else table.places
-            rows = _rows(features, values, scenes)
+            rows = _rows(features, values, scenes, worlds)
             if rows is None:
                 continue
             place = (name, table.source, table.layer, table.level)
             yield Read(*place, False, probe(*rows, folds=FOLDS))
-            if table.source == "trained" and table.layer == controlled:
+            if table.source == "trained":
                 yield Read(*place, True, probe(*exchanged(rows), folds=FOLDS))
 
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Features, targets, scenes, strata: a frame, or a place in a frame, so that neither tells anything."""
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Features, targets, scenes, strata (a frame, or a place in a frame), and worlds: none of the last two tells
+anything by itself."""
 
 
-def _rows(features: np.ndarray, values: np.ndarray, scenes: np.ndarray) -> Rows | None:
+def _rows(features: np.ndarray, values: np.ndarray, scenes: np.ndarray, worlds: np.ndarray) -> Rows | None:
     known = np.isfinite(values).all(-1)
-    whose = np.broadcast_to(scenes.reshape(-1, *[1] * (known.ndim - 1)), known.shape)
-    strata = np.broadcast_to(np.arange(known[0].size).reshape(known.shape[1:]), known.shape)
-    table = features[known], values[known], whose[known], strata[known]
-    fit = [s for s in np.unique(table[3]) if len(np.unique(table[2][table[3] == s])) >= FEWEST]
-    kept = np.isin(table[3], fit)
+    whose, kinds = (
+        np.broadcast_to(names.reshape(-1, *[1] * (known.ndim - 1)), known.shape)[known]
+        for names in (scenes, worlds)
+    )
+    strata = np.broadcast_to(np.arange(known[0].size).reshape(known.shape[1:]), known.shape)[known]
+    kept = np.zeros(len(whose), bool)
+    for world, stratum in np.unique(np.stack((kinds, strata), 1), axis=0):
+        here = (kinds == world) & (strata == stratum)
+        kept |= here & (len(np.unique(whose[here])) >= FEWEST)
     if not kept.any():
         return None
-    x, y, names, parts = (column[kept] for column in table)
-    return x, y, names, parts
+    return features[known][kept], values[known][kept], whose[kept], strata[kept], kinds[kept]
 
 
 def exchanged(rows: Rows) -> Rows:
-    """The same rows with their targets at random among those of a stratum."""
-    features, targets, scenes, strata = rows
+    """The same rows with their targets at random among those of a world in a stratum."""
+    features, targets, scenes, strata, worlds = rows
     rng, mixed = np.random.default_rng(1), targets.copy()
-    for stratum in np.unique(strata):
-        here = np.flatnonzero(strata == stratum)
+    for world, stratum in np.unique(np.stack((worlds, strata), 1), axis=0):
+        here = np.flatnonzero((worlds == world) & (strata == stratum))
         mixed[here] = targets[rng.permutation(here)]
-    return features, mixed, scenes, strata
+    return features, mixed, scenes, strata, worlds
 
 
-def _write(call: Call, identity: Mapping[str, Any], reads: Sequence[Read]) -> None:
+def _write(
+    call: Call,
+    identity: Mapping[str, Any],
+    worlds: Sequence[str],
+    wanted: Sequence[str],
+    reads: Sequence[Read],
+) -> None:
     rows = [read.row() for read in reads]
     head = {"schema": 1, "kind": "probing", "setting": Setting().name(), "seed": call.request.seed}
-    told = {**head, "scenes": call.request.scenes, "generator": dict(identity), "high": list(STATES)}
-    content = {**told, "low": list(LOOKS), "rows": rows}
+    told = {**head, "scenes": call.request.scenes, "worlds": list(worlds), "generator": dict(identity)}
+    named = {"high": [n for n in STATES if n in wanted], "low": [n for n in LOOKS if n in wanted]}
+    content = {**told, **named, "rows": rows}
     write_text(call.request.out / "probing.json", json.dumps(content, indent=1, default=str) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simbench.errors import UserError
 from simbench.generator import Features
 from suites.probing_worlds import PLACED, STATES, Clip
 
@@ -29,8 +30,15 @@ class Shape:
 
     @staticmethod
     def of(answer: Features, clip: Clip, cells: int) -> Shape:
-        """That of what a generator answered for one clip; `cells` places at random, the same for all."""
+        """That of what a generator answered for one clip; `cells` places at random, the same for all.
+
+        UserError for more places than there are tokens.
+        """
         _, _, frames, height, width, _ = answer.blocks.shape
+        if cells > height * width:
+            raise UserError(
+                f"probing.cells={cells} is more than the {height * width} tokens of a frame; use fewer"
+            )
         each = (len(clip.video.frames) - 1) // (frames - 1)
         context = 1 + (len(clip.condition.given_frames) - 1) // each
         places = np.random.default_rng(0).permutation(height * width)[:cells]
@@ -110,9 +118,9 @@ def _told(tokens: np.ndarray, context: int) -> np.ndarray:
 
 def truths(made: Sequence[Clip], shape: Shape) -> dict[str, np.ndarray]:
     """What is to be read, by name: float64 [N, F, K] of states and [N, F, n, K] of what has places. NaN where
-    it is undefined, and in the given frames."""
+    it is undefined, and in the given frames. What no clip has is absent."""
     found = {}
-    for name in (n for n in STATES if n not in PLACED):
+    for name in (n for n in STATES if any(n in clip.states for clip in made)):
         have = [clip.states.get(name) for clip in made]
         width = next(values.shape[-1] for values in have if values is not None)
         out = np.full((len(made), shape.frames, width), np.nan)
@@ -121,6 +129,8 @@ def truths(made: Sequence[Clip], shape: Shape) -> dict[str, np.ndarray]:
                 row[:] = by_frame(values, shape.frames)
         found[name] = out
     for name in PLACED:
+        if not any(np.isfinite(clip.places[name]).any() for clip in made):
+            continue
         found[name] = np.stack([_by_place(clip.places[name], shape) for clip in made])
     for values in found.values():
         values[:, : shape.context] = np.nan

@@ -9,29 +9,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.case import Condition, Setting
+from simbench.errors import UserError
 from simbench.video import Video
-from suites.naming import seed_of
+from simbench.worlds import balls
+from suites.naming import case_name, seed_of
 
 if TYPE_CHECKING:
     from simbench.worlds.compile import CompiledClip
     from simbench.worlds.raster import Frames
     from simbench.worlds.scene import Scene
 
-STATES = ("position", "velocity", "hidden position", "hidden velocity", "rate", "contact", "camera", "depth")
-"""High-level quantities."""
+STATES = (
+    "position",
+    "velocity",
+    "hidden position",
+    "hidden velocity",
+    "rate",
+    "contact",
+    "mass",
+    "later mass",
+    "camera",
+    "depth",
+)
+"""High-level quantities. `mass` is told by an impact within the given frames, `later mass` by one after them:
+where only the given frames are known it cannot be read, and what is read of it all the same is a fault."""
 LOOKS = ("colour", "edges", "orientation")
 """Low-level quantities, read place by place, as depth is."""
 PLACED = ("depth", *LOOKS)
+WORLDS = ("occluder", "push", "process", "orbit", "balls")
 SEEN = 0.6
 """A thing counts as visible where this share of its largest number of pixels shows."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip and what is true of it: `states`, float64 [T, K] by name with NaN where it is undefined, and
-    `places`, float64 [T, H, W, K] by name, over pixels."""
+    """One clip of a `world` and what is true of it: `states`, float64 [T, K] by name with NaN where it is
+    undefined, and `places`, float64 [T, H, W, K] by name, over pixels."""
 
     kind: str
+    world: str
     scene: str
     condition: Condition
     video: Video
@@ -39,15 +55,48 @@ class Clip:
     places: dict[str, np.ndarray]
 
 
-def clips(scene: str, setting: Setting) -> list[Clip]:
-    """The clips of one scene: an object that passes behind an occluder and one that stops there, both in the
-    open as well, a rod that pushes and one that misses, a process, a camera that moves before a still life.
-    Those of a scene are never in two folds."""
+def clips(scene: str, setting: Setting, worlds: Sequence[str] = WORLDS) -> list[Clip]:
+    """The clips of one scene in some `worlds`: an object that passes behind an occluder and one that stops
+    there, both in the open as well, a rod that pushes and one that misses, a process, a camera that moves
+    before a still life, balls that meet within the given frames or after them. Those of a scene are never in
+    two folds.
+
+    UserError for a setting that is not square, or leaves no frames between which balls can meet.
+    """
     made = []
     for kind, options in KINDS:
         seed = seed_of(f"probing {kind.split()[0]}", scene)
-        made.append(_clip(kind, scene, seed, setting, options(seed)))
+        if options(seed)["name"] in worlds:
+            made.append(_clip(kind, scene, seed, setting, options(seed)))
+    for kind, name, window in _meetings(setting) if "balls" in worlds else ():
+        seed = seed_of("probing balls", scene)
+        made.append(_balls(kind, name, scene, balls.weighed(seed, window), setting))
     return made
+
+
+def _meetings(s: Setting) -> list[tuple[str, str, tuple[float, float]]]:
+    """Kind, state, and seconds within which balls meet: with two given frames on either side, or so that most
+    of the clip comes after it."""
+    given, whole = (s.context - 1) / s.fps, (s.frames - 1) / s.fps
+    rest = whole - given
+    early = (0.375 * given, 0.625 * given)
+    late = (given + 1.0 / s.fps, given + 0.4 * rest)
+    if s.context < 5 or late[0] > late[1] or late[1] > balls.LATEST or s.width != s.height:
+        raise UserError(
+            f"{s.width}x{s.height}, {s.context} of {s.frames} frames at {s.fps:g} fps given: balls cannot be"
+            f" weighed; use a square, 5 or more given frames, and {balls.LATEST:g} s at most until they meet"
+        )
+    return [("balls", "mass", early), ("balls later", "later mass", late)]
+
+
+def _balls(kind: str, name: str, scene: str, world: balls.World, s: Setting) -> Clip:
+    """Balls whose mass is known from their impact on: the logarithm of the ratio of red's to blue's."""
+    rgb, _ = balls.render(world, s.frames, s.fps, s.width)
+    after = np.arange(s.frames) / s.fps > balls.contact(world)
+    mass = np.where(after, balls.mass_ratio(world), np.nan)[:, None]
+    flat = np.zeros(rgb.shape[:3], np.float32)
+    condition = _condition(scene, kind, rgb, s)
+    return Clip(kind, "balls", scene, condition, Video(rgb, s.fps), {name: mass}, _places(rgb, flat))
 
 
 def _passing(trial: str, hidden: bool) -> Callable[[int], dict[str, Any]]:
@@ -83,18 +132,15 @@ def _clip(kind: str, scene: str, seed: int, setting: Setting, options: dict[str,
     world = families.build(name, seed, duration, s.look, s.difficulty, **options)
     compiled = compile_scene(world, s.frames, s.fps)
     frames = render(compiled, s.width, s.height, 3)
-    condition = Condition(
-        f"probing-{scene}-{kind.replace(' ', '-')}",
-        "v2v",
-        frames.rgb[: s.context].copy(),
-        "",
-        s.width,
-        s.height,
-        s.frames,
-        s.fps,
-    )
+    condition = _condition(scene, kind, frames.rgb, s)
     states = _states(kind, world, seed, options, compiled, frames, s)
-    return Clip(kind, scene, condition, Video(frames.rgb, s.fps), states, _places(frames))
+    places = _places(frames.rgb, frames.depth)
+    return Clip(kind, name, scene, condition, Video(frames.rgb, s.fps), states, places)
+
+
+def _condition(scene: str, kind: str, rgb: np.ndarray, s: Setting) -> Condition:
+    name, given = case_name("probing", scene, s, kind), rgb[: s.context].copy()
+    return Condition(name, "v2v", given, "", s.width, s.height, s.frames, s.fps)
 
 
 def _states(
@@ -160,17 +206,18 @@ def _camera(compiled: CompiledClip) -> np.ndarray:
     return np.concatenate((turns, back), 1)
 
 
-def _places(frames: Frames) -> dict[str, np.ndarray]:
-    """Logarithm of depth (NaN in the sky), colour, strength of edges and their orientation, by pixel."""
-    grey = frames.rgb.astype(np.float64).mean(-1) / 255.0
+def _places(rgb: np.ndarray, far: np.ndarray) -> dict[str, np.ndarray]:
+    """Logarithm of depth (NaN in the sky, and of balls in the plane), colour, strength of edges and their
+    orientation, by pixel."""
+    grey = rgb.astype(np.float64).mean(-1) / 255.0
     down, right = np.gradient(grey, axis=(1, 2))
     strength = np.hypot(down, right)
     # Twice the angle, so that an edge from dark to light is the one from light to dark.
     doubled = np.stack((right**2 - down**2, 2 * right * down), -1)
-    depth = frames.depth.astype(np.float64)
+    depth = far.astype(np.float64)
     return {
         "depth": np.log(np.where(depth > 0, depth, np.nan))[..., None],
-        "colour": frames.rgb / 255.0,
+        "colour": rgb / 255.0,
         "edges": strength[..., None],
         "orientation": doubled,
     }

@@ -71,6 +71,69 @@ def test_velocities_are_the_slope_of_positions(scenario: str) -> None:
         assert (far > 1e-6).sum() <= (scenario == "collision")
 
 
+EARLY, LATE = (0.1875, 0.3125), (0.625, 1.1)
+
+
+def heavier(world: World, by: float) -> World:
+    """The same balls, the first `by` times as heavy."""
+    first, second = world.balls
+    return dataclasses.replace(world, balls=(dataclasses.replace(first, density=by * first.density), second))
+
+
+@pytest.mark.parametrize("window", [EARLY, LATE])
+def test_an_impact_of_drawn_masses_keeps_momentum_and_energy_and_tells_their_ratio(
+    window: tuple[float, float],
+) -> None:
+    for world in (balls.weighed(seed, window) for seed in range(MANY)):
+        mass = np.array([ball.mass for ball in world.balls])
+        speed = balls.states(world, FRAMES, FPS).velocity[..., 0]
+        assert np.ptp(speed @ mass) < 1e-12 and np.ptp(speed**2 @ mass) < 1e-12
+        gone = speed[-1] - speed[0]
+        assert balls.mass_ratio(world) == pytest.approx(math.log(-gone[1] / gone[0]), abs=1e-9)
+        assert speed[-1, 1] - speed[-1, 0] == pytest.approx(speed[0, 0]), "restitution is 1"
+        assert window[0] <= balls.contact(world) <= window[1] + 1e-9
+
+
+def test_no_picture_before_the_impact_tells_a_mass_and_every_one_after_it_does() -> None:
+    for seed in range(20):
+        world = balls.weighed(seed, LATE)
+        other = heavier(world, 2.5)
+        seen, changed = (balls.render(w, FRAMES, FPS, 32)[0].astype(int) for w in (world, other))
+        early = np.arange(FRAMES) / FPS <= balls.contact(world)
+        assert (seen[early] == changed[early]).all() and early.sum() >= 5
+        apart = np.abs(seen - changed).max((1, 2, 3))
+        assert (apart[~early][1:] > 0).all() and apart[-1] > 50
+
+
+def test_masses_are_independent_of_whatever_shows_and_symmetric() -> None:
+    worlds = [balls.weighed(seed, LATE) for seed in range(2000)]
+    ratio = np.array([balls.mass_ratio(w) for w in worlds])
+    shown = [
+        [w.balls[0].radius, w.balls[1].radius, w.balls[0].velocity[0], *w.balls[0].position, balls.contact(w)]
+        for w in worlds
+    ]
+    # Four standard errors of a correlation of 0.
+    assert np.abs(np.corrcoef(np.array(shown).T, ratio)[-1, :-1]).max() < 4 / math.sqrt(len(worlds))
+    most = math.log(balls.HEAVIEST)
+    assert np.abs(ratio).max() <= most and abs(ratio.mean()) < 4 * most / math.sqrt(3 * len(worlds))
+    assert ratio.std() == pytest.approx(most / math.sqrt(3), rel=0.05)
+    assert balls.weighed(7, EARLY).balls[0].density == balls.weighed(7, LATE).balls[0].density
+
+
+def test_weighed_balls_start_in_view_and_have_room_until_the_last_given_frame() -> None:
+    for seed in range(MANY):
+        early, late = balls.weighed(seed, EARLY), balls.weighed(seed, LATE)
+        for world in (early, late, balls.weighed(seed, (balls.LATEST, balls.LATEST))):
+            assert balls.in_view(world, balls.states(world, 1, FPS).position).all()
+        assert balls.in_view(early, balls.states(early, 5, FPS).position).all()
+
+
+@pytest.mark.parametrize("window", [(0.0, 0.5), (0.5, 0.4), (0.5, 1.3), (math.nan, 1.0)])
+def test_an_impossible_moment_of_impact_is_named(window: tuple[float, float]) -> None:
+    with pytest.raises(UserError, match=f"window={window[0]:g} to {window[1]:g} s .* use above 0 to 1.2 s"):
+        balls.weighed(0, window)
+
+
 def ranges(world: World) -> tuple[list[float], list[float]]:
     """Radii and speeds along x."""
     return [b.radius for b in world.balls], [abs(b.velocity[0]) for b in world.balls]

@@ -62,6 +62,37 @@ def test_what_a_stratum_alone_tells_counts_for_nothing() -> None:
     assert probe(x, y, scenes, frames).r2 < 0.05
 
 
+def test_what_a_group_alone_tells_counts_for_nothing_and_what_differs_in_it_does() -> None:
+    """Worlds with depths of their own: to name the world is no knowledge of depth."""
+    rng = np.random.default_rng(6)
+    scenes, worlds = np.repeat(np.arange(80), 4), np.tile(np.arange(4), 80)
+    own = rng.normal(size=(320, 1))
+    x, y = np.eye(4)[worlds], np.array([0.0, 5.0, -3.0, 9.0])[worlds][:, None] + own
+    assert probe(x, y, scenes).r2 > 0.9
+    assert probe(x, y, scenes, groups=worlds).r2 < 0.01
+    # Offsets of a group, in features as well, hide nothing that is read with weights that all share.
+    x = np.concatenate((x, 0.1 * own + rng.normal(size=4)[worlds][:, None]), 1)
+    assert probe(x, y, scenes, groups=worlds).r2 > 0.999
+
+
+def test_a_group_without_fitted_scenes_has_the_mean_of_all() -> None:
+    """Its own mean would be a look at what is held out, which makes its constant target no error at all."""
+    x, y, scenes = planted(300, 60, 0.2)
+    y[scenes == 0] = 9.0
+    alone = (scenes == 0).astype(int)
+    kept = probe(x[scenes > 0], y[scenes > 0], scenes[scenes > 0])
+    found = probe(x, y, scenes, groups=alone)
+    assert found.scenes == 60 and found.r2 < kept.r2 - 0.2
+
+
+def test_strata_that_never_vary_are_not_counted() -> None:
+    x, y, scenes = planted(200, 40, 0.5)
+    twice = np.concatenate((y, np.full_like(y, y.mean())))
+    found = probe(np.tile(x, (2, 1)), twice, np.tile(scenes, 2), np.repeat([0, 1], 200))
+    alone = probe(x, y, scenes)
+    assert (found.rows, found.scenes) == (200, 40) and found.r2 == pytest.approx(alone.r2)
+
+
 def test_units_of_features_and_targets_have_no_say() -> None:
     x, y, scenes = planted(500, 50, 0.5)
     other = probe(x * np.geomspace(1e-3, 1e3, x.shape[1]), y * [1.0, 1e4] + 7.0, scenes)
@@ -85,3 +116,8 @@ def test_wrong_input_is_named() -> None:
         probe(x[:-1], y, scenes)
     with pytest.raises(ValueError, match="never vary"):
         probe(x, np.ones((50, 1)), scenes)
+    x[3, 2], y[4, 1] = np.inf, np.nan
+    with pytest.raises(ValueError, match="1 of 600 features are not finite"):
+        probe(x, y, scenes)
+    with pytest.raises(ValueError, match="1 of 100 targets are not finite"):
+        probe(np.zeros((50, 12)), y, scenes)

@@ -275,6 +275,20 @@ def test_training_clips_of_balls_are_in_range_and_say_what_they_show() -> None:
     assert not np.array_equal(found[3].video, draw(mix, 1, 3).video)
 
 
+def test_training_clips_of_weighed_balls_meet_before_and_after_the_end_of_what_is_given() -> None:
+    from model.clips.worlds import draw, named
+
+    mix = named("weighed")
+    found = [draw(mix, 0, index) for index in range(24)]
+    assert {sample.facts["family"] for sample in found} == {"weighed"} and found[0].video.shape[0] == 17
+    made = [balls.weighed(int(sample.facts["seed"]), (0.18, 1.1)) for sample in found]
+    early = [balls.contact(world) < 0.5 for world in made]
+    assert 0 < sum(early) < len(early)
+    for sample, world in zip(found, made, strict=True):
+        assert np.array_equal(sample.video, balls.render(world, 17, 8.0, 32)[0])
+    assert np.array_equal(found[3].video, draw(mix, 0, 3).video)
+
+
 def test_pools_of_balls_refuse_what_they_cannot_draw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

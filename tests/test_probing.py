@@ -16,10 +16,12 @@ from reports import probing as report
 from simbench import exits
 from simbench.case import Setting
 from simbench.cli import main
+from simbench.errors import UserError
 from simbench.generator import Features
-from suites.probing import exchanged, read_all
+from simbench.instruments.balls import positions
+from suites.probing import asked, exchanged, read_all
 from suites.probing_tables import Shape, Table, by_frame, patches, pooled, regrid, tables, truths
-from suites.probing_worlds import LOOKS, STATES, clips
+from suites.probing_worlds import LOOKS, PLACED, STATES, WORLDS, clips
 
 pytestmark = pytest.mark.torch
 
@@ -95,6 +97,98 @@ def test_a_frame_of_the_model_has_the_mean_of_its_video_frames() -> None:
     assert np.isnan(by_frame(values, 5)[3, 0])
 
 
+def test_to_name_the_world_is_no_knowledge_of_depth_colour_or_edges() -> None:
+    """Worlds differ so much that their names alone told half of the depth of a place."""
+    every = [clip for i in range(20) for clip in clips(f"public-{i:04d}", Setting())]
+    names = np.unique([clip.world for clip in every], return_inverse=True)[1]
+    shape = Shape(5, 8, 8, 2, np.array([18, 45]))
+    wanted = {k: v for k, v in truths(every, shape).items() if k in PLACED}
+    told = np.eye(5, dtype=np.float32)[names][:, None, None]
+    table = Table("pixels", 0, 0.0, told[:, :, 0], np.broadcast_to(told, (len(every), 5, 2, 5)))
+    found = {r.target: r.found.r2 for r in read_all(iter([table]), every, wanted)}
+    assert set(found) == set(PLACED) and max(found.values()) < 0.01
+
+
+def test_mass_is_told_by_an_impact_alone_and_the_same_in_both_clips_of_a_scene(made: list) -> None:
+    for scene in ("public-0000", "public-0001"):
+        by_kind = {clip.kind: clip for clip in made if clip.scene == scene}
+        early, late = by_kind["balls"].states["mass"], by_kind["balls later"].states["later mass"]
+        known = [np.isfinite(values[:, 0]) for values in (early, late)]
+        assert not known[0][:2].any() and known[0][3:].all(), "met between the given frames"
+        assert not known[1][:6].any() and known[1][-6:].all(), "met after them"
+        assert early[-1] == late[-1] and len(set(early[known[0]][:, 0])) == 1
+    shape = Shape(5, 8, 8, 2, np.array([5]))
+    found = truths(made, shape)
+    assert np.isfinite(found["mass"][:, 2:]).sum() == 2 * 3
+    assert np.isfinite(found["later mass"][:, 2:, 0]).any(0)[-1]
+
+
+def test_clips_of_some_worlds_have_what_these_have_and_are_those_of_all(made: list) -> None:
+    few = clips("public-0000", Setting(), ("balls", "push"))
+    whole = {clip.kind: clip for clip in made if clip.scene == "public-0000"}
+    assert {clip.world for clip in few} == {"balls", "push"} and {c.world for c in made} == set(WORLDS)
+    assert all(np.array_equal(clip.video.frames, whole[clip.kind].video.frames) for clip in few)
+    shape = Shape(5, 8, 8, 2, np.array([5]))
+    flat = clips("public-0000", Setting(), ("balls",))
+    assert set(truths(flat, shape)) == {"mass", "later mass", *LOOKS}, "nothing without depth has depth"
+
+
+def test_an_observer_reads_the_mass_from_the_given_pixels_of_an_impact_within_them_alone() -> None:
+    """Change of speed against change of speed, from centroids of the first and the last two given frames."""
+    told: dict[str, list[tuple[float, float]]] = {"balls": [], "balls later": []}
+    for i in range(40):
+        for clip in clips(f"public-{i:04d}", Setting(), ("balls",)):
+            x = positions(clip.condition.given_frames, 2)[..., 0]
+            before, after = (x[1] - x[0]) * 8.0, (x[4] - x[3]) * 8.0
+            # Where nothing has happened yet the changes are noise, and so is their ratio.
+            gone = np.maximum(np.abs(after - before), 1e-3)
+            (values,) = clip.states.values()
+            told[clip.kind].append((float(np.log(gone[1] / gone[0])), float(values[-1, 0])))
+    r2 = {}
+    for kind, pairs in told.items():
+        said, true = np.array(pairs).T
+        r2[kind] = 1 - ((said - true) ** 2).sum() / ((true - true.mean()) ** 2).sum()
+    assert r2["balls"] > 0.95 and r2["balls later"] < 0.05
+
+
+def test_balls_are_weighed_in_squares_with_time_to_meet() -> None:
+    for setting, says in (
+        (Setting(width=64), "64x32, 5 of 17 frames"),
+        (Setting(context=1), "1 of 17 frames at 8 fps"),
+        (Setting(frames=65), "5 of 65 frames at 8 fps"),
+    ):
+        with pytest.raises(UserError, match=says):
+            clips("public-0000", setting)
+
+
+def test_names_of_clips_say_nothing_of_their_future(made: list) -> None:
+    names = [clip.condition.name for clip in made]
+    assert len(set(names)) == len(names)
+    words = {word for clip in made for word in clip.kind.split()}
+    assert not any(word in name for name in names for word in words)
+
+
+class Odd:
+    """A generator whose activations are `value` everywhere."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def features(self, conditions: list, videos: list, seeds: list, levels: list) -> list[Features]:
+        """One answer, of the shape of a small model."""
+        blocks = np.full((len(levels), 2, 5, 4, 4, 3), self.value, np.float32)
+        return [Features(blocks, np.zeros((5, 4, 4, 2), np.float32))]
+
+
+def test_large_activations_are_kept_and_what_is_no_number_is_named(made: list) -> None:
+    assert asked(Odd(1e6), made[:1], [1.0])[0].blocks.max() == np.float32(1e6)
+    assert asked(Odd(1.0), made[:1], [1.0])[0].blocks.dtype == np.float16
+    with pytest.raises(UserError, match="activations are not finite for a clip of kind exit"):
+        asked(Odd(float("nan")), made[:1], [1.0])
+    with pytest.raises(UserError, match=r"probing\.cells=17 is more than the 16 tokens"):
+        Shape.of(asked(Odd(1.0), made[:1], [1.0])[0], made[0], 17)
+
+
 def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None:
     shape = Shape(5, 8, 8, 2, np.array([5, 9]))
     found = truths(made, shape)
@@ -102,8 +196,9 @@ def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None
     assert all(np.isnan(values[:, :2]).all() for values in found.values())
     assert np.isfinite(found["colour"][:, 2:]).all()
     rows = (np.zeros((40, 1)), np.arange(40.0)[:, None], np.arange(40), np.repeat([0, 1], 20))
-    mixed = exchanged(rows)[1][:, 0]
-    assert sorted(mixed[:20]) == list(range(20)) and mixed.tolist() != list(range(40))
+    mixed = exchanged((*rows, np.tile([0, 1], 20)))[1][:, 0]
+    assert sorted(mixed[:20:2]) == list(range(0, 20, 2)) and sorted(mixed[1:20:2]) == list(range(1, 20, 2))
+    assert mixed.tolist() != list(range(40))
 
 
 def test_features_are_repeatable_and_know_no_more_than_what_is_given(folder: Path, made: list) -> None:
@@ -139,7 +234,7 @@ def test_a_planted_state_is_read_and_a_control_is_not(made: list) -> None:
     wanted = {k: v for k, v in truths(every, shape).items() if k in ("contact", "rate")}
     known = np.nan_to_num(wanted["contact"])
     table = Table("trained", 1, 1.0, known + 1e-3, np.zeros((len(every), 5, 1, 1), np.float32))
-    found = {(r.target, r.control): r.found.r2 for r in read_all(iter([table]), every, wanted, 1)}
+    found = {(r.target, r.control): r.found.r2 for r in read_all(iter([table]), every, wanted)}
     assert found["contact", False] > 0.99 and found["contact", True] < 0.2 and found["rate", False] < 0.2
 
 
@@ -166,7 +261,10 @@ def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) ->
     ("words", "says"),
     [
         (["probing.levels=1,x"], "probing.levels=1,x are no numbers"),
+        (["probing.levels=1,0.5,1"], "probing.levels=1,0.5,1 names a level twice"),
         (["probing.levels=2"], "must be from 0 (clean) to 1 (noise)"),
+        (["probing.worlds=moon"], "probing.worlds=moon must be all, or of occluder, push"),
+        (["probing.worlds=push,push"], "each once"),
         (["probing.cells=0"], "probing.cells=0 reads nothing"),
         (["cases=8"], "cases=8 is too few to hold scenes out; use 20"),
         (["cases=20", "generator=frozen"], "shows no features"),
@@ -203,6 +301,76 @@ def test_the_report_names_what_is_wrong(
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "probing.json").write_text('{"schema": 1, "kind": "probing", "rows": [{}]}')
     assert report.main(["probes=bad", "out=y"]) == 2 and "lacks rows" in capsys.readouterr().err
+
+
+def row(target: str, source: str, layer: int, level: float, control: bool, r2: float) -> dict:
+    """One of a file."""
+    place = {"target": target, "source": source, "layer": layer, "level": level, "control": control}
+    return {**place, "r2": r2, "low": r2 - 0.1, "high": r2 + 0.1, "scenes": 20, "rows": 60}
+
+
+def file(folder: Path, **changed: object) -> Path:
+    """A folder with probes of depth from two layers and of the colour of pixels."""
+    rows = [row("depth", "trained", n, level, c, v) for level in (1.0, 0.3) for n, c, v in LAYERS]
+    rows += [row("depth", "pixels", 0, level, False, value) for level, value in ((1.0, -0.7), (0.0, 0.6))]
+    head = {"schema": 1, "kind": "probing", "setting": "s", "seed": "public", "scenes": 20}
+    content = {**head, "high": ["depth"], "low": ["colour"], "rows": rows, **changed}
+    folder.mkdir(parents=True)
+    (folder / "probing.json").write_text(json.dumps(content))
+    return folder
+
+
+LAYERS = ((0, False, 0.1), (1, False, 0.5), (0, True, 0.07), (1, True, 0.02))
+
+
+def test_the_control_is_chosen_among_layers_as_the_model_is(tmp_path: Path) -> None:
+    probes = report.read(file(tmp_path / "a"), "a")
+    lines = report.markdown([probes]).splitlines()
+    known, seen = [line for line in lines if line.startswith("| depth")]
+    assert known == "| depth | 0.50 | 0.40 to 0.60 | 1 | – | – | -0.70 | 0.07 | 60 |"
+    assert "| 0.60 | 0.07 |" in seen
+    assert "| colour | not read: too few scenes have it" in report.markdown([probes])
+
+
+def test_the_figure_sets_given_pixels_beside_what_is_inferred(tmp_path: Path) -> None:
+    from reports.figures.style import style
+
+    with style():
+        drawn = report.layers(report.read(file(tmp_path / "a"), "a"))
+        axis = drawn.figure.axes[0]
+        lines = {line.get_label(): line for line in axis.get_lines()}
+        assert lines["pixels, given"].get_ydata()[0] == -0.2 and lines["pixels, seen"].get_ydata()[0] == 0.6
+        assert lines["pixels, given"].get_color() == lines["trained, level 1"].get_color()
+        assert {(r[1], r[3]) for r in drawn.rows} >= {("pixels", 1.0), ("pixels", 0.0)}
+        one = report.read(file(tmp_path / "b", rows=[row("depth", "trained", 0, 1.0, False, 0.1)]), "b")
+        assert len(report.models([one, one]).figure.axes) == 1
+        assert not [t for t in report.layers(one).figure.axes[0].get_lines() if "seen" in str(t.get_label())]
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"seed": "7"}, "a has seed public, b 7: they cannot be compared"),
+        ({"scenes": 64}, "a has scenes 20, b 64"),
+        ({"low": []}, "a has quantities depth, colour, b depth"),
+        ({"rows": [row("depth", "trained", 0, 1.0, False, 0.1)]}, "a has levels 1.0, 0.3, b 1.0"),
+    ],
+)
+def test_models_asked_differently_are_not_compared(
+    changed: dict, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = file(tmp_path / "a"), file(tmp_path / "b", **changed)
+    assert report.main([f"probes={one},{other}", f"out={tmp_path / 'out'}", "figures=false"]) == 2
+    said = capsys.readouterr().err
+    assert says in said and said.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_file_without_its_head_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = file(tmp_path / "a")
+    content = json.loads((folder / "probing.json").read_text())
+    (folder / "probing.json").write_text(json.dumps({k: v for k, v in content.items() if k != "high"}))
+    assert report.main([f"probes={folder}", f"out={tmp_path / 'out'}"]) == 2
+    assert "lacks rows, or fields of them" in capsys.readouterr().err
 
 
 def test_all_tables_have_a_row_for_each_clip(folder: Path, made: list) -> None:

@@ -13,7 +13,7 @@ from model.actions import encode
 from model.clips.variety import Variety, vary_layout, vary_scene
 from model.data import Sample
 from simbench.errors import UserError
-from simbench.worlds.balls import SCENARIOS
+from simbench.worlds.balls import SCENARIOS, WEIGHED
 from simbench.worlds.captions import caption
 from simbench.worlds.scene import Caption, Scene
 
@@ -69,7 +69,8 @@ class Mix:
 def named(name: str) -> Mix:
     """The mixes that recipes use: `nano` (occluder, 32 px, plain), `acts` (the same and processes, pushes and
     bites), `tiny` (all families, 64 px, rich), and of the small ones `words` (objects in the open, told as a
-    test tells them), `yaw` (a camera turns) and `phyworld` (balls in two dimensions)."""
+    test tells them), `yaw` (a camera turns), `phyworld` (balls in two dimensions) and
+    `weighed` (two such balls whose masses cannot be seen)."""
     if name == "nano":
         return Mix()
     if name == "acts":
@@ -86,12 +87,14 @@ def named(name: str) -> Mix:
         return Mix(("look-away",), frames=9, samples=2, steady=1.0, turn=24.0)
     if name == "phyworld":
         return Mix(SCENARIOS, frames=9)
-    raise UserError(f"mix={name} is unknown; use nano, acts, tiny, words, yaw or phyworld")
+    if name == WEIGHED:
+        return Mix((WEIGHED,))
+    raise UserError(f"mix={name} is unknown; use nano, acts, tiny, words, yaw, phyworld or weighed")
 
 
 def is_flat(mix: Mix) -> bool:
     """Whether clips show balls in two dimensions. UserError where some families do and others do not."""
-    flat = [name in SCENARIOS for name in mix.families]
+    flat = [name in (*SCENARIOS, WEIGHED) for name in mix.families]
     if any(flat) and not all(flat):
         raise UserError(
             f"family={','.join(mix.families)} mixes balls in two dimensions with worlds of three;"

@@ -31,37 +31,55 @@ def probe(
     targets: np.ndarray,
     scenes: np.ndarray,
     strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> Probed:
     """Ridge regression of `targets` [N, K] on `features` [N, D], cross-validated by `scenes` int [N].
 
     Rows of each of `strata` int [N] (None: one) have weights and a mean of their own, so that what a frame's
-    number alone tells counts for nothing. Columns of targets (any unit) count alike, by their variance in a
-    stratum. R2 (no unit) is 1 - the sum of squared errors / the sum of squared distances from the mean, both
-    on held-out scenes with the mean of the others; it is negative for what is worse than that mean. The
-    penalty is chosen on a quarter of the scenes that are fitted. The interval is that of the ratio,
-    linearised by scene (Student t).
-    ValueError for fewer than `folds` scenes in a stratum, shapes that differ, and targets that never vary.
+    number alone tells counts for nothing. Rows of each of `groups` int [N] (None: one) within a stratum share
+    its weights but have a mean of their own, of features and of targets, so that to know the group alone
+    counts for nothing either (the within estimator of panel data). Columns of targets (any unit) count alike,
+    by their variance within groups in a stratum. R2 (no unit) is 1 - the sum of squared errors / the sum of
+    squared distances from the mean, both on held-out scenes with the means of the others; it is negative for
+    what is worse than those means. The penalty is chosen on a quarter of the scenes that are fitted. The
+    interval is that of the ratio, linearised by scene (Student t). Strata in which the targets never vary are
+    left out, of `scenes` and `rows` as well.
+    ValueError for fewer than `folds` scenes in a stratum, shapes that differ, numbers that are not finite,
+    and targets that never vary.
     """
     sizes: dict[str, int] = {}
-    x = shaped("features", features, "N D", sizes)
-    values = shaped("targets", targets, "N K", sizes)
+    x = _finite("features", shaped("features", features, "N D", sizes))
+    values = _finite("targets", shaped("targets", targets, "N K", sizes))
     whose = shaped("scenes", scenes, "N", sizes, "int")
-    parts = np.zeros(len(whose), int) if strata is None else shaped("strata", strata, "N", sizes, "int")
+    parts, kinds = (
+        np.zeros(len(whose), int) if given is None else shaped(name, given, "N", sizes, "int")
+        for name, given in (("strata", strata), ("groups", groups))
+    )
     wrong, spread = np.zeros(len(whose)), np.zeros(len(whose))
+    read = np.zeros(len(whose), bool)
     for stratum in np.unique(parts):
         rows = np.flatnonzero(parts == stratum)
-        scale = values[rows].std(0)
+        every = np.ones(len(rows), bool)
+        scale = (values[rows] - _means(values[rows], kinds[rows], every)).std(0)
         kept = scale > 1e-9 * max(float(np.abs(values).max()), 1e-12)
         if not kept.any():
             continue
         y = values[rows][:, kept] / scale[kept]
-        made, mean = _held_out(x[rows], y, whose[rows], folds, seed)
+        made, mean = _held_out(x[rows], y, whose[rows], kinds[rows], folds, seed)
         wrong[rows], spread[rows] = ((made - y) ** 2).sum(1), ((mean - y) ** 2).sum(1)
+        read[rows] = True
     if not spread.any():
         raise ValueError("the targets never vary, so there is nothing to read")
-    return _ratio(wrong, spread, whose)
+    return _ratio(wrong[read], spread[read], whose[read])
+
+
+def _finite(name: str, values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise ValueError(f"{count} of {values.size} {name} are not finite; leave their rows out")
+    return values
 
 
 def split(scenes: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -78,20 +96,48 @@ def split(scenes: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 
 def _held_out(
-    x: np.ndarray, y: np.ndarray, scenes: np.ndarray, folds: int, seed: int
+    x: np.ndarray, y: np.ndarray, scenes: np.ndarray, groups: np.ndarray, folds: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions for every row from the other folds, and the means of those."""
+    """Predictions for every row from the other folds, and the means of its group in those."""
     fold = split(scenes, folds, seed)
     made, mean = np.empty_like(y), np.empty_like(y)
     for k in range(folds):
         fitted, held = fold != k, fold == k
-        inner = split(scenes[fitted], 4, seed + 1) == 0
-        tried = _ridge(x[fitted][~inner], y[fitted][~inner], x[fitted][inner], PENALTIES)
-        errors = ((tried - y[fitted][inner]) ** 2).sum((1, 2))
+        inner = np.zeros(len(x), bool)
+        inner[fitted] = split(scenes[fitted], 4, seed + 1) == 0
+        outer = fitted & ~inner
+        tried = _predicted(x, y, groups, outer, inner, PENALTIES)[0]
+        errors = ((tried - y[inner]) ** 2).sum((1, 2))
         best = PENALTIES[[int(errors.argmin())]]
-        made[held] = _ridge(x[fitted], y[fitted], x[held], best)[0]
-        mean[held] = y[fitted].mean(0)
+        found, mean[held] = _predicted(x, y, groups, fitted, held, best)
+        made[held] = found[0]
     return made, mean
+
+
+def _predicted(
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    fitted: np.ndarray,
+    asked: np.ndarray,
+    penalties: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions [P, M, K] for rows `asked` by each penalty, and the means of their groups in `fitted`."""
+    centred, mean = x - _means(x, groups, fitted), _means(y, groups, fitted)
+    offset = _ridge(centred[fitted], (y - mean)[fitted], centred[asked], penalties)
+    return offset + mean[asked], mean[asked]
+
+
+def _means(values: np.ndarray, groups: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """For every row of `values` [N, D] the mean of its group's rows that are `fitted`; that of all of these
+    where its group has none."""
+    names, place = np.unique(groups, return_inverse=True)
+    out = np.broadcast_to(values[fitted].mean(0), values.shape).copy()
+    for number in range(len(names)):
+        here = place == number
+        if (here & fitted).any():
+            out[here] = values[here & fitted].mean(0)
+    return out
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, asked: np.ndarray, penalties: np.ndarray) -> np.ndarray:

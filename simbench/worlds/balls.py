@@ -3,7 +3,8 @@
 The three scenarios of Kang et al. 2024 (PhyWorld, arXiv 2411.02385, section 3): a red ball, in a collision a
 blue one as well, on white; a square view of 10 m; radius and speed in the ranges that training sees (`id`),
 or outside of them. Metres, seconds, x to the right and y downwards from the upper left corner. All motion is
-in closed form; mass is area times a density that all balls share.
+in closed form; mass is area times density. That of the paper's balls is 1; `weighed` draws masses that no
+still picture tells.
 """
 
 from __future__ import annotations
@@ -34,6 +35,16 @@ CONTACT = (0.3, 0.75)
 """When balls meet, as shares of the clip, as far as GIVEN and the view have room for it."""
 COLOURS = ((255, 0, 0), (0, 0, 255))
 PAPER = (255, 255, 255)
+WEIGHED = "weighed"
+"""What training and tests call the worlds of `weighed`."""
+WEIGHED_RADII, WEIGHED_SPEEDS = (0.7, 1.2), (2.0, 3.0)
+"""m, and m/s of the red ball, where masses are drawn."""
+HEAVIEST = 4.0
+"""Ratio of two masses at most, either way round."""
+ASIDE = 1.5
+"""Metres that the blue ball can go before it begins to leave the view, where masses are drawn."""
+LATEST = 1.2
+"""Seconds at which such balls meet at the latest; the fastest and largest have room for it."""
 SUBPIXELS = 4
 """Samples to a pixel and axis: a disc of 1 px radius keeps its centroid to 0.01 px."""
 TRIES = 1000
@@ -41,16 +52,17 @@ TRIES = 1000
 
 @dataclass(frozen=True)
 class Ball:
-    """`radius` m; `position` m and `velocity` m/s (x, y) at the start."""
+    """`radius` m; `position` m and `velocity` m/s (x, y) at the start; `density` kg/m^2, not to be seen."""
 
     radius: float
     position: tuple[float, float]
     velocity: tuple[float, float]
+    density: float = 1.0
 
     @property
     def mass(self) -> float:
-        """Its area, m^2: the density is 1."""
-        return math.pi * self.radius**2
+        """Its area times its density, kg."""
+        return math.pi * self.radius**2 * self.density
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,40 @@ def _collision(
     y = rng.uniform(low, VIEW - low)
     balls = (Ball(first, (x, y), (fast, 0.0)), Ball(second, (x + apart, y), (-slow, 0.0)))
     return World("collision", balls)
+
+
+def weighed(seed: int, window: tuple[float, float]) -> World:
+    """The collision of `seed` whose balls have masses that cannot be seen: red meets blue, which is at rest,
+    at a moment within `window` (s). UserError for a window that is empty or ends after LATEST.
+
+    The impact is central and elastic (restitution 1), so that red goes on at (m - M) / (m + M) of its speed
+    and blue at 2 m / (m + M) of it: the ratio m / M of red's mass to blue's is in either, and in nothing
+    before. Its logarithm is uniform within that of HEAVIEST, drawn from a stream of its own: sizes, speed and
+    places of a seed are the same for any masses.
+    """
+    start, end = window
+    if not 0.0 < start <= end <= LATEST:
+        raise UserError(f"window={start:g} to {end:g} s is no moment of impact; use above 0 to {LATEST:g} s")
+    rng = random.Random(f"balls:weighed:{seed}")
+    first, second = rng.uniform(*WEIGHED_RADII), rng.uniform(*WEIGHED_RADII)
+    speed, when = rng.uniform(*WEIGHED_SPEEDS), rng.uniform(start, end)
+    touch = rng.uniform(2 * first + speed * when, VIEW - 2 * second - ASIDE)
+    low = max(first, second) + 0.05 * VIEW
+    y = rng.uniform(low, VIEW - low)
+    most = math.log(HEAVIEST)
+    ratio = math.exp(random.Random(f"balls:mass:{seed}").uniform(-most, most))
+    # Only the ratio moves anything; the geometric mean of the masses is 1 kg.
+    red = Ball(
+        first, (touch - first - speed * when, y), (speed, 0.0), math.sqrt(ratio) / (math.pi * first**2)
+    )
+    blue = Ball(second, (touch + second, y), (0.0, 0.0), 1 / (math.sqrt(ratio) * math.pi * second**2))
+    return World("collision", (red, blue))
+
+
+def mass_ratio(world: World) -> float:
+    """Natural logarithm of the first ball's mass over the second's."""
+    first, second = world.balls
+    return math.log(first.mass / second.mass)
 
 
 def contact(world: World) -> float:
