@@ -78,6 +78,8 @@ class DiTConfig:
     actions: int = 0
     """Channels of action per video frame; 0 is none."""
     camera: bool = False
+    given_depth: bool = False
+    """Whether every token is told the depth of its place (model/clips/depth.py)."""
     temporal: int = 4
     """Video frames to a latent frame (the first latent is one frame); as in the VAE."""
     predict: str = "clean"
