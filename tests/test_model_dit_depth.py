@@ -90,6 +90,18 @@ def test_depth_matters_and_nan_is_not_given() -> None:
         shaken(dataclasses.replace(TOLD, given_depth=False))(**given, depth=depth)
 
 
+def test_depth_of_context_frames_alone() -> None:
+    seeing = dataclasses.replace(TOLD, depth_ahead=False)
+    model, given, depth = shaken(seeing), clip(), planes()
+    before = model(**given, depth=depth)
+    later, first = depth.clone(), depth.clone()
+    later[:, 1:] = torch.nan
+    first[:, 0] += 1
+    assert torch.equal(model(**given, depth=later), before), "what is ahead has no say"
+    assert (model(**given, depth=first) - before).abs().max() > 1e-3
+    assert (shaken(TOLD)(**given, depth=later) - shaken(TOLD)(**given, depth=depth)).abs().max() > 1e-3
+
+
 def test_later_depth_does_not_reach_earlier_frames() -> None:
     model, given, depth = shaken(TOLD), clip(), planes()
     before = model(**given, depth=depth, mode="block_causal")
@@ -98,9 +110,10 @@ def test_later_depth_does_not_reach_earlier_frames() -> None:
     assert torch.equal(before[:, :2], after[:, :2]) and not torch.equal(before[:, 2], after[:, 2])
 
 
+@pytest.mark.parametrize("ahead", [True, False])
 @pytest.mark.parametrize("patch", [1, 2])
-def test_packed_depth_is_unpacked_depth(patch: int) -> None:
-    model, depth = shaken(dataclasses.replace(TOLD, patch=patch)), planes()
+def test_packed_depth_is_unpacked_depth(patch: int, ahead: bool) -> None:
+    model, depth = shaken(dataclasses.replace(TOLD, patch=patch, depth_ahead=ahead)), planes()
     every = clip()
     clips = [Clip(*(value[i] for value in every.values()), depth=None if i else depth[i]) for i in range(2)]
     row = pack(clips, patch, 4, Budget(120, 12, 4))
@@ -179,6 +192,6 @@ def test_a_run_is_told_depth_and_says_so_in_its_model(tmp_path: Path) -> None:
 
     write_pool(tmp_path / "pool", Mix(width=8, height=8, frames=5, samples=1), 24, depth=True)
     words = options(tmp_path / "run", model__dit__given_depth="true", data__path=tmp_path / "pool")
-    assert main([*words, "budget=0.002", "data.cache=true", "optim.warmup=0"]) == 0
+    assert main([*words, "budget=1e-5", "checkpoint_every=1", "data.cache=true", "optim.warmup=0"]) == 0
     made = load_model(tmp_path / "run" / "model")
     assert made.config.dit.given_depth and made.dit.given_depth.weight.any()

@@ -148,6 +148,8 @@ class DiT(nn.Module):
             if self.given_depth is None:
                 raise ValueError("depth was given to a model without given_depth")
             given = ~depth.isnan().any(-1, keepdim=True)
+            if not self.config.depth_ahead:
+                given = given & (layout.spread(told[..., :1]) > 0)
             x = x + self.given_depth(depth.nan_to_num().to(x.dtype)) * given
         if self.near is None or self.near_facts is None:
             return x
