@@ -119,6 +119,8 @@ def test_stored_latents_keep_depth_and_old_ones_are_read(folder: Path, tmp_path:
     assert stored.depth is not None and pixels.depth is not None
     assert pixels.depth.shape == (2, 4, 4, 4) and np.array_equal(stored.depth, pixels.depth)
     assert np.array_equal(pixels.depth[0, 0], pixels.depth[0, 3]), "the first latent is one frame"
+    shown = pool.sample(5).depth
+    assert shown is not None and np.array_equal(pixels.depth[1], cells(shown, 4, 4)[1:])
     assert not np.array_equal(pixels.depth[1, 0], pixels.depth[1, 3])
     path = tmp_path / "00000.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -15,7 +15,7 @@ from model.checkpoint import load_model  # noqa: E402
 from model.clips.pool import write_pool  # noqa: E402
 from model.clips.worlds import Mix  # noqa: E402
 from model.config import DiTConfig  # noqa: E402
-from model.diffusion.denoiser import Denoiser  # noqa: E402
+from model.diffusion.denoiser import Batch, Denoiser  # noqa: E402
 from model.network.dit import DiT  # noqa: E402
 from model.network.pack import Budget, Clip, pack  # noqa: E402
 from model.training.config import parse  # noqa: E402
@@ -123,6 +123,21 @@ def test_packed_depth_is_unpacked_depth(patch: int, ahead: bool) -> None:
     wanted = model(**every, depth=depth)
     for i in range(2):
         torch.testing.assert_close(found[i], wanted[i], rtol=1e-4, atol=1e-5)
+
+
+def test_a_trainer_packs_depth_too(tmp_path: Path) -> None:
+    config = dataclasses.replace(parse(options(tmp_path)).model, dit=TOLD)
+    module, every = Denoiser(config), clip()
+    for weight in module.parameters():
+        weight.data += 0.1 * torch.randn(weight.shape, generator=seeded(1))
+    clean = every.pop("noised")
+    rest = {"noise": torch.zeros_like(clean), "pattern": torch.zeros(2), "depth": planes()}
+    whole = Batch(clean=clean, **every, **rest)
+    (wanted,) = module([whole])
+    packed = module([whole.part(0, 1), whole.part(1, 2)])
+    torch.testing.assert_close(torch.cat(packed), wanted, rtol=1e-4, atol=1e-5)
+    (without,) = module([dataclasses.replace(whole, depth=None)])
+    assert (without - wanted).abs().max() > 1e-3
 
 
 def test_weights_of_before_there_was_depth(tmp_path: Path) -> None:
