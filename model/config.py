@@ -78,6 +78,11 @@ class DiTConfig:
     actions: int = 0
     """Channels of action per video frame; 0 is none."""
     camera: bool = False
+    given_depth: bool = False
+    """Whether every token is told the depth of its place (model/clips/depth.py)."""
+    depth_ahead: bool = True
+    """With given_depth, that of all frames: where things will be is told with it. false tells the depth of
+    context frames alone."""
     temporal: int = 4
     """Video frames to a latent frame (the first latent is one frame); as in the VAE."""
     predict: str = "clean"

@@ -28,7 +28,8 @@ class Sample:
     `video` uint8 [T, H, W, 3] sRGB at `fps`; an image is T = 1. `actions` float32 [T, A], the command in
     force when a frame is shown; `camera` float32 [T, 3, 4], OpenCV, takes points of the first frame's
     camera (metres) to that of each frame; `mask` uint8 [T, H, W]: 0, or 1 + the number of the moving
-    object seen through the pixel's centre. None where the source does not know. `facts` says where the
+    object seen through the pixel's centre; `depth` float16 [T, H, W], metres along the optical axis, 0 for
+    the sky. None where the source does not know. `facts` says where the
     clip comes from (family, seed, ...) as plain data.
     """
 
@@ -39,6 +40,7 @@ class Sample:
     camera: np.ndarray | None = None
     mask: np.ndarray | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    depth: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:

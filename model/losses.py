@@ -1,7 +1,7 @@
 """`python -m model.losses dirs=a,b data=pool`: the losses of models on the same clips and noise, in pairs.
 
 The loss is that of the latents behind the given frames (model.sampling.pipeline.Pipeline.losses), averaged
-over its levels. A model that knows the camera is told it; one that does not, is not.
+over its levels. A model that knows the camera, or depth, is told it; one that does not, is not.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ Losses of several models on the same clips and noise, with 95 % intervals of wha
   data=     a pool of python -m model.data, drawn with another seed than that of training
   clips=256 at most this many of it
   given=5   frames that are given clean
+  told=true false tells no model camera or depth, whatever it knows
 """
 
 
@@ -36,26 +37,31 @@ class Options:
     data: Path
     clips: int = 256
     given: int = 5
+    told: bool = True
 
 
 def losses(folder: Path, options: Options) -> np.ndarray:
     """The loss float64 [N] of each clip under one model. UserError where it cannot be asked about them."""
+    from model.clips.depth import NO_DEPTH
     from model.clips.pool import Pool
     from model.generator import opened, threads
     from model.sampling.pipeline import How
     from model.sampling.wishes import Wish, problem
 
     pipeline, pool = opened(folder, How(), "cpu"), Pool(options.data)
-    knows = pipeline.loaded.config.dit.camera
+    dit = pipeline.loaded.config.dit
     found = []
     with threads(1):
         for index in range(min(options.clips, len(pool))):
             sample = pool.sample(index)
             frames, height, width = sample.video.shape[:3]
             rows = None if sample.camera is None else sample.camera.reshape(frames, 12)
-            told = rows if knows else None
+            if options.told and dit.given_depth and sample.depth is None:
+                raise UserError(f"{folder}: {NO_DEPTH.replace('leave given_depth out', 'give told=false')}")
+            camera = rows if options.told and dit.camera else None
+            depth = sample.depth if options.told and dit.given_depth else None
             given = sample.video[: options.given]
-            wish = Wish(given, "", width, height, frames, sample.fps, index, camera=told)
+            wish = Wish(given, "", width, height, frames, sample.fps, index, camera=camera, depth=depth)
             reason = problem(pipeline.loaded, wish)
             if reason is not None:
                 raise UserError(f"{folder}: {reason}")
@@ -87,8 +93,8 @@ def read(arguments: Sequence[str]) -> Options:
     words: dict[str, str] = {}
     for argument in arguments:
         key, sign, value = argument.partition("=")
-        if not sign or not value or key in words or key not in ("dirs", "data", "clips", "given"):
-            raise UserError(f"cannot use {argument!r}; use dirs=, data=, clips= and given=, each once")
+        if not sign or not value or key in words or key not in ("dirs", "data", "clips", "given", "told"):
+            raise UserError(f"cannot use {argument!r}; use dirs=, data=, clips=, given= and told=, each once")
         words[key] = value
     for key in ("dirs", "data"):
         if key not in words:
@@ -96,8 +102,12 @@ def read(arguments: Sequence[str]) -> Options:
     for key, low in (("clips", 2), ("given", 1)):
         if key in words and not (words[key].isascii() and words[key].isdigit() and int(words[key]) >= low):
             raise UserError(f"{key}={words[key]} is not a whole number of {low} or more")
+    told = words.get("told", "true")
+    if told not in ("true", "false"):
+        raise UserError(f"told={told} is unknown; use true or false")
     numbers = {key: int(words[key]) for key in ("clips", "given") if key in words}
-    return Options(tuple(Path(part) for part in words["dirs"].split(",")), Path(words["data"]), **numbers)
+    dirs = tuple(Path(part) for part in words["dirs"].split(","))
+    return Options(dirs, Path(words["data"]), **numbers, told=told == "true")
 
 
 def main(arguments: Sequence[str]) -> int:

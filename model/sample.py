@@ -36,6 +36,8 @@ What
   actions=       JSON: a name (or a row of numbers) for each frame, or an object with "actions"
   camera=        JSON: a 4x4 matrix for each frame, world to camera (OpenCV), or an object with
                  "poses_world_to_camera", such as the request.json of python -m simbench mode=export
+  depth=         NPZ with "depth" [frames, height, width] of the whole video, metres along the axis, 0 is the
+                 sky, such as depth/000000.npz of python -m model.data export depth=npz
   frames=17 fps= size=   length, rate and 32 or WIDTHxHEIGHT; left out: those of what is given, else 8 and 32
 How
   seed=0 steps=16 shift=1 order=euler|heun       the sampler; shift above 1 spends more steps near noise
@@ -58,6 +60,7 @@ class Order:
     context: int | None = None
     actions: str = ""
     camera: str = ""
+    depth: str = ""
     frames: int = 17
     fps: float | None = None
     size: str = ""
@@ -193,14 +196,16 @@ def _check_words(order: Order, pipeline: Pipeline) -> None:
 def _wish(order: Order, given: np.ndarray, rate: float, width: int, height: int) -> Wish:
     import numpy as np
 
-    from model.sampling.given import read_actions, read_camera
+    from model.sampling.given import read_actions, read_camera, read_depth
     from model.sampling.wishes import Wish
     from simbench.resample import resized
 
     actions = read_actions(Path(order.actions)) if order.actions else None
     camera = read_camera(Path(order.camera)) if order.camera else None
+    depth = read_depth(Path(order.depth)) if order.depth else None
     given = resized(given, width, height) if len(given) else np.zeros((0, height, width, 3), np.uint8)
-    return Wish(given, order.prompt, width, height, order.frames, rate, order.seed, actions, camera)
+    told = (actions, camera, depth)
+    return Wish(given, order.prompt, width, height, order.frames, rate, order.seed, *told)
 
 
 def _made(pipeline: Pipeline, wish: Wish) -> np.ndarray:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 USAGE = """\
 A picture of what a model makes of clips that it was not trained on: of each clip the truth, below it what
-the model makes of the same words, first frames and camera, and where it knows a camera what it makes of
-the opposite one.
+the model makes of the same words, first frames, camera and depth, and where it knows a camera what it
+makes of the opposite one.
 
   python -m model.sheet mix=words dir=model/weights/words given=0 guidance=3 out=docs/words.png
   python -m model.sheet mix=yaw dir=model/weights/yaw given=1 out=docs/yaw.png
@@ -98,8 +98,8 @@ def _run(order: Order) -> None:
 
 
 def wish_of(pipeline: Pipeline, sample: Sample, given: int, seed: int) -> Wish:
-    """What a clip asks of the model: its first `given` frames, its short words, its camera and actions where
-    the model knows them."""
+    """What a clip asks of the model: its first `given` frames, its short words, its camera, actions and depth
+    where the model knows them."""
     from model.sampling.wishes import Wish
 
     dit, frames = pipeline.loaded.config.dit, len(sample.video)
@@ -114,17 +114,18 @@ def wish_of(pipeline: Pipeline, sample: Sample, given: int, seed: int) -> Wish:
         seed=seed,
         actions=sample.actions if dit.actions else None,
         camera=sample.camera.reshape(frames, 12) if dit.camera and sample.camera is not None else None,
+        depth=sample.depth if dit.given_depth else None,
     )
 
 
 def opposite(wish: Wish) -> Wish:
-    """The same wish with a camera that turns the other way."""
+    """The same wish with a camera that turns the other way, and so without depth."""
     from model.clips.augment import mirrored_camera
 
     if wish.camera is None:
         raise ValueError("the wish has no camera")
     turned = mirrored_camera(wish.camera.reshape(wish.frames, 3, 4))
-    return replace(wish, camera=turned.reshape(wish.frames, 12))
+    return replace(wish, camera=turned.reshape(wish.frames, 12), depth=None)
 
 
 def _case(pipeline: Pipeline, sample: Sample, order: Order) -> np.ndarray:

@@ -22,6 +22,8 @@ CONFIGS = {
     "patches": DiTConfig(channels=8, width=32, depth=4, heads=2, patch=2, pattern="fffg"),
     "text": DiTConfig(channels=8, width=32, depth=3, heads=2, pattern="fg", text_width=24),
     "commands": DiTConfig(channels=4, width=32, depth=1, heads=2, actions=5, camera=True, rank=8),
+    # Few blocks and wide patches, so that the channel of depth is a tenth of the work.
+    "depth": DiTConfig(channels=2, width=8, depth=1, heads=1, patch=2, mlp=1, rank=1, given_depth=True),
 }
 
 
@@ -37,11 +39,14 @@ def counted(config: DiTConfig, shape: Shape, mode: str) -> int:
         )
     actions = torch.zeros(1, frames, config.temporal, config.actions) if config.actions else None
     camera = torch.zeros(1, frames, config.temporal, 12) if config.camera else None
+    depth = None
+    if config.given_depth:
+        depth = torch.zeros(1, frames, config.temporal, shape.height, shape.width)
     counter = FlopCounterMode(display=False)
     # The plain kernel: a fused one computes the scores twice, which is work but no model FLOPs.
     with counter, sdpa_kernel(SDPBackend.MATH):
         level, seconds = torch.rand(1, frames), torch.arange(frames)[None] / 2
-        out = model(noised, level, seconds, None, text, actions, camera, mode=mode)
+        out = model(noised, level, seconds, None, text, actions, camera, depth=depth, mode=mode)
         out.sum().backward()
     return counter.get_total_flops()
 

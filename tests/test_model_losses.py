@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from model.clips.commands import main as make
 
     folder = tmp_path_factory.mktemp("losses")
-    words = ["pool", f"out={folder / 'held'}", "mix=nano", "family=orbit", "clips=6", "frames=9", "seed=9"]
-    assert make(words) == 0
+    words = ["pool", "mix=nano", "family=orbit", "clips=6", "frames=9", "seed=9"]
+    assert make([*words, f"out={folder / 'held'}"]) == 0
     tiny_model.write(folder / "plain")
     tiny_model.write(folder / "other", seed=1)
     tiny_model.write(folder / "told", camera=True)
+    tiny_model.write(folder / "deep", given_depth=True)
+    assert make([*words, "depth=true", f"out={folder / 'with-depth'}"]) == 0
     return folder
 
 
@@ -47,11 +50,26 @@ def test_a_model_with_a_camera_is_told_it(place: Path) -> None:
     assert np.isfinite(losses.losses(place / "told", asked(place, "told"))).all()
 
 
+def test_a_model_with_depth_is_told_it_or_not(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = dataclasses.replace(asked(place, "deep"), data=place / "with-depth")
+    told = losses.losses(place / "deep", options)
+    untold = losses.losses(place / "deep", dataclasses.replace(options, told=False))
+    assert np.isfinite([told, untold]).all() and not np.isclose(told, untold).any()
+    assert np.array_equal(
+        untold, losses.losses(place / "deep", dataclasses.replace(asked(place), told=False))
+    )
+    assert losses.main([f"dirs={place / 'deep'}", f"data={place / 'held'}"]) == 2
+    said = capsys.readouterr().err
+    assert "needs clips with their depth" in said and "give told=false" in said and said.count("\n") == 1
+    assert losses.main([f"dirs={place / 'deep'}", f"data={place / 'held'}", "told=false"]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["data=x"], "dirs= is missing"),
         (["dirs=a", "data=b", "clips=one"], "clips=one is not a whole number of 2"),
+        (["dirs=a", "data=b", "told=perhaps"], "told=perhaps is unknown"),
         (["dirs=a", "data=b", "colour=red"], "cannot use 'colour=red'"),
         (["dirs=nowhere", "data=nowhere"], "does not exist"),
     ],

@@ -31,6 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     tiny_model.write(folder / "plain")
     tiny_model.write(folder / "told", actions=len(CHANNELS), camera=True)
+    tiny_model.write(folder / "deep", given_depth=True)
     tiny_model.write(folder / "words", text=True)
     frames = contracts.condition_with(7).given_frames
     Image.fromarray(frames[0]).save(folder / "first.png")
@@ -113,6 +114,24 @@ def test_takes_actions_and_cameras(run: Callable[..., tuple[int, str, str]], pla
     assert len(set(made.values())) == 4
 
 
+def test_takes_depth(run: Callable[..., tuple[int, str, str]], place: Path) -> None:
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(1, 9, (5, 32, 32))
+    np.savez(place / "one.npz", depth=depth)
+    np.savez(place / "twice.npz", depth=2 * depth.astype(np.float32))
+    np.savez(place / "other.npz", depth=rng.uniform(1, 9, (5, 32, 32)))
+    made = {}
+    for name in ("none", "one", "twice", "other"):
+        words = () if name == "none" else (f"depth={name}.npz",)
+        code, _, err = run(
+            "dir=deep", "steps=2", "image=first.png", "frames=5", *words, f"out={name}-depth.mkv"
+        )
+        assert code == 0, err
+        made[name] = decode(place / f"{name}-depth.mkv").frames.astype(int)
+    assert np.abs(made["one"] - made["twice"]).max() <= 1, "a world of twice the size looks the same"
+    assert all(np.abs(made["one"] - made[name]).max() > 8 for name in ("none", "other"))
+
+
 def test_makes_a_still_from_words(run: Callable[..., tuple[int, str, str]], place: Path) -> None:
     words = ("dir=words", "steps=2", "frames=1", "size=16x24", "guidance=3")
     for name, prompt in (("red", "A red ball."), ("blue", "A blue box.")):
@@ -165,6 +184,14 @@ WRONG = [
     (("out=a.mp4", "dir=told", "image=first.png", "camera=turn.json"), "invertible 4x4 matrix"),
     (("out=a.mp4", "dir=told", "image=first.png", "camera=flat.json"), "invertible 4x4 matrix"),
     (("out=a.mp4", "+", "image=first.png", "actions=turn.json"), "this model knows none"),
+    (("out=a.mp4", "+", "image=first.png", "depth=small.npz"), "depth is given, and this model knows none"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=small.npz"), "this video takes 17x32x32"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=absent.npz"), "depth=absent.npz does not exist"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=first.txt"), "must be an NPZ with 'depth'"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=first.png"), "must be an NPZ with 'depth'"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=array.npy"), "must be an NPZ with 'depth'"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=below.npz"), "must be an NPZ with 'depth'"),
+    (("out=a.mp4", "dir=deep", "image=first.png", "depth=mask.npz"), "must be an NPZ with 'depth'"),
 ]
 
 
@@ -176,6 +203,10 @@ def test_wrong_input(
     (place / "first.txt").write_text("no picture")
     for name in ("empty", "folder.mp4"):
         (place / name).mkdir(exist_ok=True)
+    np.savez(place / "small.npz", depth=np.ones((17, 16, 16)))
+    np.savez(place / "below.npz", depth=-np.ones((17, 32, 32)))
+    np.savez(place / "mask.npz", mask=np.ones((17, 32, 32)))
+    np.save(place / "array.npy", np.ones((17, 32, 32)))
     for name, content in {
         "empty": [],
         "odd": [[1, 2], [3]],

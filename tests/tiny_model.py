@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = False, seed: int = 0) -> Path:
+def write(
+    folder: Path,
+    text: bool = False,
+    actions: int = 0,
+    camera: bool = False,
+    seed: int = 0,
+    given_depth: bool = False,
+) -> Path:
     """Save one and return its folder. All weights are random, so that everything it is told shows."""
     import torch
 
@@ -17,6 +24,7 @@ def write(folder: Path, text: bool = False, actions: int = 0, camera: bool = Fal
     words = TextConfig("hash", width=32, depth=1, buckets=64, tokens=20) if text else TextConfig()
     dit = DiTConfig(
         channels=4, width=32, depth=2, heads=2, rank=4, actions=actions, camera=camera,
+        given_depth=given_depth,
         text_width=32 if text else 0, cross_every=1,
     )  # fmt: skip
     config = ModelConfig("tiny", VAEConfig(patch=8, widths=(8,), channels=4), dit, words)

@@ -132,7 +132,7 @@ def _kept(name: str, colours: ColourMap) -> bool:
 
 
 def mirrored(sample: Sample) -> Sample:
-    """The sample with left and right exchanged: pixels, mask, camera, actions and words."""
+    """The sample with left and right exchanged: pixels, mask, depth, camera, actions and words."""
     camera = None if sample.camera is None else mirrored_camera(sample.camera)
     actions = sample.actions
     if actions is not None and actions.shape[-1] == len(CHANNELS):
@@ -142,6 +142,7 @@ def mirrored(sample: Sample) -> Sample:
         sample,
         video=np.ascontiguousarray(sample.video[:, :, ::-1]),
         mask=None if sample.mask is None else np.ascontiguousarray(sample.mask[:, :, ::-1]),
+        depth=None if sample.depth is None else np.ascontiguousarray(sample.depth[:, :, ::-1]),
         camera=camera,
         actions=actions,
         caption=Caption(swapped(words.short), swapped(words.long), _structured(words.structured)),

@@ -24,7 +24,8 @@ Make training data.
   python -m model.data export out=worlds clips=500 size=256 frames=33 fps=16 look=rich depth=png
   python -m model.data check dir=my_videos size=64 frames=17 fps=8  what a folder of videos would give
 
-pool    out=DIR clips=N: memory-mapped shards of pixels, masks, cameras, actions and captions
+pool    out=DIR clips=N: memory-mapped shards of pixels, masks, cameras, actions and captions; depth=true adds
+        the depth of every pixel, for model.dit.given_depth=true
 export  out=DIR clips=N depth=none|png|npz video=mp4|mkv (lossless): videos, captions.jsonl, cameras,
         actions, masks, README.txt
         Both: seed=0 workers=1 mix=nano|acts|tiny|words|yaw|phyworld|weighed (export: tiny), and over the mix
@@ -83,9 +84,11 @@ def _words(arguments: Sequence[str]) -> dict[str, str]:
 def _pool(words: dict[str, str]) -> None:
     from model.clips.pool import write_pool
 
-    order = _order(words, "nano", ())
+    order, depth = _order(words, "nano", ("depth",)), words.get("depth", "false")
+    if depth not in ("true", "false"):
+        raise UserError(f"depth={depth} is unknown; use true or false")
     began = time.perf_counter()
-    made = write_pool(order.out, order.mix, order.clips, order.seed, order.workers)
+    made = write_pool(order.out, order.mix, order.clips, order.seed, order.workers, depth == "true")
     _say(order, made, time.perf_counter() - began)
 
 

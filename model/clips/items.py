@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.clips.depth import cells
 from model.clips.latents import Latent
 from model.config import VAEConfig
 from model.data import Sample
@@ -17,7 +18,8 @@ class Item:
     """`video` uint8 [T, H, W, 3] or `latent` float16 [F, C, h, w], not normalised; `shape` is (F, h, w).
 
     `seconds` float32 [F]; `seen` bool [F, h, w], where an object is seen, or None; `actions`
-    [F, temporal, A] and `camera` [F, temporal, 12], or None.
+    [F, temporal, A], `camera` [F, temporal, 12] and `depth` [F, temporal, h, w] (model.clips.depth.cells),
+    or None.
     """
 
     video: np.ndarray | None
@@ -27,6 +29,7 @@ class Item:
     seen: np.ndarray | None
     actions: np.ndarray | None
     camera: np.ndarray | None
+    depth: np.ndarray | None
     caption: Caption
 
 
@@ -38,12 +41,13 @@ def item(source: Sample | Latent, vae: VAEConfig) -> Item:
     if isinstance(source, Latent):
         count, _, height, width = source.mean.shape
         shown = None if source.mask is None else source.mask > 0
-        video, latent = None, source.mean
+        video, latent, depth = None, source.mean, source.depth
     else:
         height, width = (-(-side // vae.spatial) for side in source.video.shape[1:3])
         count = latent_count(frames, temporal)
         shown = None if source.mask is None else seen(source.mask, temporal, vae.spatial)
         video, latent = source.video, None
+        depth = None if source.depth is None else cells(source.depth, height, width)
     return Item(
         video=video,
         latent=latent,
@@ -52,6 +56,7 @@ def item(source: Sample | Latent, vae: VAEConfig) -> Item:
         seen=shown,
         actions=None if source.actions is None else per_latent(source.actions, temporal),
         camera=None if camera is None else per_latent(camera, temporal),
+        depth=None if depth is None else per_latent(depth, temporal),
         caption=source.caption,
     )
 

@@ -2,8 +2,8 @@
 
 A folder holds `latents.json` (what was asked), for every shard `00000.latents.npy` float16, one flat array
 in which each sample has its mean [F, C, h, w] and then its log-variance; `00000.tracks.npy` float32, flat,
-with actions and cameras; `00000.mask.npy` uint8, flat, with the share [F, h, w] of each latent's pixels
-that show a moving object (255 is all); and `00000.jsonl`, which says where each sample's arrays start.
+with actions, cameras and depth; `00000.mask.npy` uint8, flat, with the share [F, h, w] of each latent's
+pixels that show a moving object (255 is all); and `00000.jsonl`, which says where each sample's arrays start.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from model.clips import shards
+from model.clips.depth import cells
 from model.data import Sample, Source, pixels
 from simbench.errors import UserError
 from simbench.files import write_text
@@ -34,7 +35,8 @@ Encode = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True)
 class Latent:
     """One encoded sample. `mean` and `logvar` float16 [F, C, h, w]; `frames` is the video's true length
-    and `size` its (width, height) in pixels; `mask` uint8 [F, h, w]; the rest as in `model.data.Sample`."""
+    and `size` its (width, height) in pixels; `mask` uint8 [F, h, w]; `depth` float32 [T, h, w]
+    (model.clips.depth.cells); the rest as in `model.data.Sample`."""
 
     mean: np.ndarray
     logvar: np.ndarray
@@ -45,6 +47,7 @@ class Latent:
     actions: np.ndarray | None
     camera: np.ndarray | None
     mask: np.ndarray | None
+    depth: np.ndarray | None
     facts: dict[str, Any]
 
 
@@ -118,12 +121,14 @@ def _write(
             both = half(np.stack([mean, logvar]), number * SHARD + len(lines))
             grid = (mean.shape[-2], mean.shape[-1])
             covered = None if sample.mask is None else covering(sample.mask, *grid, temporal)
+            depth = None if sample.depth is None else cells(sample.depth, *grid)
             words = sample.caption
             line = {
                 "latents": put("latents", both),
                 "mask": put("mask", covered),
                 "actions": put("tracks", sample.actions),
                 "camera": put("tracks", sample.camera),
+                "depth": put("tracks", depth),
                 "caption": [words.short, words.long, words.structured],
                 "frames": len(sample.video),
                 "size": list(sample.size),
@@ -209,6 +214,8 @@ class Latents:
             actions=_take(arrays["tracks"], line["actions"]),
             camera=_take(arrays["tracks"], line["camera"]),
             mask=_take(arrays["mask"], line["mask"]),
+            # Folders of older versions have no such entry.
+            depth=_take(arrays["tracks"], line.get("depth")),
             facts=line["facts"],
         )
 

@@ -2,7 +2,8 @@
 
 A folder holds `pool.json` (what was asked), for every shard `00000.video.npy` uint8 [N, T, H, W, 3],
 `00000.mask.npy` uint8 [N, T, H, W], `00000.camera.npy` float32 [N, T, 3, 4], `00000.actions.npy` float32
-[N, T, A] where any clip has some, and `00000.jsonl`, a line of captions and facts for every clip; and
+[N, T, A] where any clip has some, `00000.depth.npy` float16 [N, T, H, W] where it was asked for, and
+`00000.jsonl`, a line of captions and facts for every clip; and
 `index.json` when all is there. A shard counts when its .jsonl does, which is written last.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from model.actions import CHANNELS
 from model.clips import shards
-from model.clips.worlds import Mix, draw
+from model.clips.worlds import Mix, draw, is_flat
 from model.config import from_dict, to_dict
 from model.data import Sample
 from simbench.errors import UserError
@@ -38,9 +39,10 @@ class Shard:
     stop: int
     mix: Mix
     seed: int
+    depth: bool = False
 
     def path(self, kind: str) -> Path:
-        """File of one kind: video.npy, mask.npy, camera.npy, actions.npy, jsonl."""
+        """File of one kind: video.npy, mask.npy, camera.npy, actions.npy, depth.npy, jsonl."""
         return Path(self.folder) / f"{self.number:05d}.{kind}"
 
 
@@ -50,19 +52,27 @@ def shard_clips(mix: Mix) -> int:
     return max(1, min(SHARD_CLIPS, SHARD_BYTES // bytes_each))
 
 
-def write_pool(folder: Path, mix: Mix, clips: int, seed: int = 0, workers: int = 1) -> int:
-    """Render clips 0 to `clips` - 1 of data set `seed` into `folder`; the number rendered now.
+def write_pool(
+    folder: Path, mix: Mix, clips: int, seed: int = 0, workers: int = 1, depth: bool = False
+) -> int:
+    """Render clips 0 to `clips` - 1 of data set `seed`, perhaps with depth, into `folder`; the number
+    rendered now.
 
     What is there already is kept, so the same command goes on where it was interrupted, and a larger
-    `clips` makes the pool longer. UserError where the folder holds another pool.
+    `clips` makes the pool longer. UserError where the folder holds another pool, and for depth in two
+    dimensions.
     """
     if clips < 1:
         raise UserError(f"clips={clips} is no pool; use clips=1 or more")
+    if depth and is_flat(mix):
+        raise UserError(f"depth=true: family={','.join(mix.families)} is of two dimensions; leave depth= out")
     size = shard_clips(mix)
     plan = {"format": FORMAT, "mix": to_dict(mix), "seed": seed, "shard": size}
+    # Named only where it is there, so that pools without depth stay the pools that they were.
+    plan |= {"depth": True} if depth else {}
     shards.claim(folder, "pool", plan)
     parts = [
-        Shard(str(folder), n, start, min(start + size, clips), mix, seed)
+        Shard(str(folder), n, start, min(start + size, clips), mix, seed, depth)
         for n, start in enumerate(range(0, clips, size))
     ]
     missing = [s for s in parts if shards.lines(s.path("jsonl")) != s.stop - s.start]
@@ -78,6 +88,8 @@ def _write(shard: Shard) -> int:
     shards.save(shard.path("video.npy"), np.stack([s.video for s in made]))
     shards.save(shard.path("mask.npy"), np.stack([s.mask for s in made if s.mask is not None]))
     shards.save(shard.path("camera.npy"), np.stack([s.camera for s in made if s.camera is not None]))
+    if shard.depth:
+        shards.save(shard.path("depth.npy"), np.stack([s.depth for s in made if s.depth is not None]))
     if any(s.actions is not None for s in made):
         none = np.zeros((shard.mix.frames, len(CHANNELS)), np.float32)
         acts = [none if s.actions is None else s.actions for s in made]
@@ -99,16 +111,14 @@ class Pool:
         index = shards.read_index(folder, "pool", FORMAT)
         self.mix: Mix = from_dict(Mix, index["mix"])
         self.seed: int = index["seed"]
+        kinds = ("video", "mask", "camera", "actions", *(("depth",) if index.get("depth") else ()))
         self._size: int = index["shard"]
         self._clips: int = index["clips"]
         parts = [
             Shard(str(folder), s["number"], s["start"], s["stop"], self.mix, self.seed)
             for s in index["shards"]
         ]
-        self._arrays = [
-            {kind: _open(s.path(f"{kind}.npy"), s) for kind in ("video", "mask", "camera", "actions")}
-            for s in parts
-        ]
+        self._arrays = [{kind: _open(s.path(f"{kind}.npy"), s) for kind in kinds} for s in parts]
         self._lines = [s.path("jsonl").read_bytes().splitlines() for s in parts]
 
     def __len__(self) -> int:
@@ -131,6 +141,7 @@ class Pool:
             actions=found["actions"] if line["acts"] else None,
             camera=found["camera"],
             mask=found["mask"],
+            depth=found.get("depth"),
             facts=line["facts"],
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.actions import encode
+from model.clips.depth import halved
 from model.clips.variety import Variety, vary_layout, vary_scene
 from model.data import Sample
 from simbench.errors import UserError
@@ -225,7 +226,7 @@ def draw(mix: Mix, seed: int, index: int) -> Sample:
 def still(sample: Sample, rng: random.Random) -> Sample:
     """One frame of a clip as an image: no camera but its own, and no command."""
     t = rng.randrange(len(sample.video))
-    rest = {name: getattr(sample, name) for name in ("mask", "camera")}
+    rest = {name: getattr(sample, name) for name in ("mask", "camera", "depth")}
     kept: dict[str, Any] = {k: None if v is None else v[t : t + 1].copy() for k, v in rest.items()}
     if kept["camera"] is not None:
         kept["camera"][:] = np.eye(4, dtype=np.float32)[:3]
@@ -243,6 +244,7 @@ def _drawn(mix: Mix, seed: int, index: int) -> Sample:
         actions=actions(scene, mix.frames, mix.fps),
         camera=camera(made.compiled),
         mask=mask(scene, made.frames.ids),
+        depth=halved(made.frames.depth),
         facts=facts,
     )
 

@@ -22,7 +22,8 @@ class Batch:
 
     `clean`, `noise` [B, F, C, h, w]; `level`, `seconds` [B, F]; `context` [B, F] bool; `pattern` [B];
     `weight` [B, F, 1, h, w] of the loss, or None; `ids` of text tokens; `actions` [B, F, temporal, A] and
-    `camera` [B, F, temporal, 12], NaN where there is none; `mode` as for DiT; `clips` their names.
+    `camera` [B, F, temporal, 12] and `depth` [B, F, temporal, h, w], NaN where there is none; `mode` as for
+    DiT; `clips` their names.
     """
 
     clean: Tensor
@@ -35,6 +36,7 @@ class Batch:
     ids: Tensor | None = None
     actions: Tensor | None = None
     camera: Tensor | None = None
+    depth: Tensor | None = None
     mode: str = "bidirectional"
     clips: tuple[int, ...] = ()
 
@@ -94,15 +96,16 @@ class Denoiser(nn.Module):
             return self._packed(unit, noised, text)
         (batch,) = unit
         conditions = (batch.level, batch.seconds, batch.context, text, batch.actions, batch.camera)
-        return [self.dit(noised[0], *conditions, mode=batch.mode)]
+        return [self.dit(noised[0], *conditions, depth=batch.depth, mode=batch.mode)]
 
     def _packed(self, unit: Unit, noised: Sequence[Tensor], text: Any) -> list[Tensor]:
-        def first(value: Tensor | None) -> Tensor | None:
-            """The first of the batch, kept as a batch of one."""
-            return None if value is None else value[0]
+        def told(batch: Batch) -> dict[str, Any]:
+            """The commands of the only clip of a batch."""
+            every = {name: getattr(batch, name) for name in ("actions", "camera", "depth")}
+            return {name: None if value is None else value[0] for name, value in every.items()}
 
         clips = [
-            Clip(x[0], b.level[0], b.seconds[0], b.context[0], first(b.actions), first(b.camera))
+            Clip(x[0], b.level[0], b.seconds[0], b.context[0], **told(b))
             for x, b in zip(noised, unit, strict=True)
         ]
         packed = pack(clips, self.config.dit.patch, self.config.dit.temporal)

@@ -30,7 +30,14 @@ class Told:
     null: Text | None = None
     actions: Tensor | None = None
     camera: Tensor | None = None
+    depth: Tensor | None = None
     mode: str = "bidirectional"
+
+    @property
+    def commands(self) -> dict[str, Tensor]:
+        """Those of actions, camera and depth that are told, by the names that DiT.forward has for them."""
+        every = {"actions": self.actions, "camera": self.camera, "depth": self.depth}
+        return {name: value for name, value in every.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def sample(
 
     def clean_at(latent: Tensor, level: Tensor, moving: Tensor) -> Tensor:
         """The clean latents as the model sees them at `level`."""
-        rest = {"actions": told.actions, "camera": told.camera, "mode": told.mode, "context": context}
+        rest = {**told.commands, "mode": told.mode, "context": context}
         inside = moving & (level > guidance.low) & (level <= guidance.high)
         clean = clean_from(
             denoise(latent, level, told.seconds, text=told.text, **rest).float(), latent, level, predict

@@ -10,6 +10,8 @@ What differs from DiT, and where it is from:
   softmax over hundreds of tokens is too soft to learn from in minutes;
 - every token is also given the patch of the nearest context frame at its place, as image-to-video models are
   given their image as channels;
+- where a model is told depth, every token reads that of its place through a layer that starts at 0 (as the
+  extra channels of Stable Diffusion 2's depth-to-image model; ControlNet, 2302.05543, for the zeros);
 - fp32 weights that are cast to the type of the activations where they are used, after nanochat.
 """
 
@@ -65,6 +67,12 @@ class DiT(nn.Module):
         initialise(self, generator)
         for part in (self.shared, self.last, self.leave, *(block.up for block in self.stack)):
             nn.init.zeros_(part.weight)
+        self.given_depth: Linear | None = None
+        if config.given_depth:
+            # Made last, and drawn from nothing: all other weights are those of a model that is not told.
+            self.given_depth = Linear(config.temporal * config.patch**2, width)
+            nn.init.zeros_(self.given_depth.weight)
+            nn.init.zeros_(self.given_depth.bias)
 
     @property
     def stack(self) -> list[Block]:
@@ -81,6 +89,7 @@ class DiT(nn.Module):
         actions: Tensor | None = None,
         camera: Tensor | None = None,
         size: Tensor | None = None,
+        depth: Tensor | None = None,
         mode: Mode = "bidirectional",
     ) -> Tensor:
         """Prediction [B, F, C, h, w] in fp32 from latents `noised`, computed in the type of `noised`.
@@ -88,7 +97,8 @@ class DiT(nn.Module):
         level [B, F] is 1 for noise and 0 for clean; seconds [B, F] is when the last video frame of each
         latent frame is shown; context [B, F] tells which frames are given. actions [B, F, temporal, A] and
         camera [B, F, temporal, 12] belong to the video frames of each latent frame (the first has only
-        its last); NaN is "not given". size [B, 2] is the whole picture, in latents, where `noised` is a crop.
+        its last); depth [B, F, temporal, h, w] is model.clips.depth.cells; in all three NaN is "not given".
+        size [B, 2] is the whole picture, in latents, where `noised` is a crop.
         """
         causal = is_causal(mode)
         batch, frames, _, height, width = noised.shape
@@ -101,7 +111,8 @@ class DiT(nn.Module):
         layout = Dense(height // patch, width // patch, causal, self.config.window)
         index, found = nearest_context(context, causal)
         near = tokens.gather(1, index[:, :, None, None].expand_as(tokens))
-        x = self._entered(tokens, near, nearest_features(context, index, found), layout)
+        told = nearest_features(context, index, found)
+        x = self._entered(tokens, near, told, layout, None if depth is None else patches(depth, patch))
         known = facts(seconds, context, size, self.config.temporal)
         condition = self.conditions(level, known, actions, camera)
         places = positions(seconds, layout.height, layout.width)
@@ -119,7 +130,7 @@ class DiT(nn.Module):
         here = torch.arange(len(pack.tokens), device=pack.tokens.device)
         near = pack.tokens[here + (pack.start[index] - pack.start)[pack.frame]]
         told = nearest_features(pack.context[None], index[None], found[None])[0]
-        x = self._entered(pack.tokens, near, told, layout)
+        x = self._entered(pack.tokens, near, told, layout, pack.depth)
         condition = self.conditions(pack.level, pack.facts, pack.actions, pack.camera)
         return self._trunk(x, condition, pack.places, layout, text)
 
@@ -129,8 +140,17 @@ class DiT(nn.Module):
         made = (None if block.cross is None else block.cross.keys(features) for block in self.stack)
         return TextKeys(tuple(made), text.mask)
 
-    def _entered(self, tokens: Tensor, near: Tensor, told: Tensor, layout: Layout) -> Tensor:
+    def _entered(
+        self, tokens: Tensor, near: Tensor, told: Tensor, layout: Layout, depth: Tensor | None
+    ) -> Tensor:
         x: Tensor = self.enter(tokens)
+        if depth is not None:
+            if self.given_depth is None:
+                raise ValueError("depth was given to a model without given_depth")
+            given = ~depth.isnan().any(-1, keepdim=True)
+            if not self.config.depth_ahead:
+                given = given & (layout.spread(told[..., :1]) > 0)
+            x = x + self.given_depth(depth.nan_to_num().to(x.dtype)) * given
         if self.near is None or self.near_facts is None:
             return x
         found = layout.spread(told[..., 1:2]).to(near.dtype)

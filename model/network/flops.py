@@ -50,7 +50,7 @@ def inputs_flops(config: DiTConfig, shape: Shape) -> int:
     tokens, width = shape.tokens(config.patch), config.width
     patch = config.channels * config.patch**2
     told = width + FACTS + config.temporal * (config.actions + 12 * config.camera)
-    per_token = patch
+    per_token = patch + config.given_depth * config.temporal * config.patch**2
     if config.nearest:
         per_token += patch
         told += FEATURES

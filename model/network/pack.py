@@ -36,6 +36,7 @@ class Clip:
     camera: Tensor | None = None
     size: tuple[int, int] | None = None
     """Height and width in latents of the whole picture, where `noised` is a crop of it."""
+    depth: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class Pack:
     """Clips, padding included: the rows of text."""
     actions: Tensor | None = None
     camera: Tensor | None = None
+    depth: Tensor | None = None
+    """Of each token [N, temporal * patch * patch]."""
 
     @property
     def shapes(self) -> tuple[Size, ...]:
@@ -194,6 +197,11 @@ def pack(clips: Sequence[Clip], patch: int, temporal: int, budget: Budget | None
         clips=len(clips) if budget is None else max(budget.clips, len(clips)),
         actions=_commands([c.actions for c in clips], grids, rest_frames),
         camera=_commands([c.camera for c in clips], grids, rest_frames),
+        depth=_commands(
+            [None if c.depth is None else patches(c.depth[None], patch).flatten(0, 2) for c in clips],
+            [(f * h * w, 1, 1) for f, h, w in grids],
+            rest,
+        ),
     )
 
 
@@ -218,7 +226,7 @@ def _facts(clip: Clip, context: Tensor, temporal: int) -> Tensor:
 
 
 def _commands(parts: Sequence[Tensor | None], sizes: Sequence[Size], rest: int) -> Tensor | None:
-    """Values per frame of all clips; those of clips that have none, and of padding, are NaN: not given."""
+    """Values per frame, or per token, of all clips; NaN, "not given", for clips without and for padding."""
     like = next((part for part in parts if part is not None), None)
     if like is None:
         return None

@@ -1,10 +1,11 @@
-"""Files that a user gives beside videos: a first frame, actions, a camera."""
+"""Files that a user gives beside videos: a first frame, actions, a camera, depth."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -45,6 +46,21 @@ def read_camera(path: Path) -> np.ndarray:
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or np.abs(np.linalg.det(poses)).min() < 1e-6:
         raise UserError(says)
     return camera_rows(poses)
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """float32 [T, H, W] of an NPZ file with `depth`: metres along the axis, 0 is the sky. UserError else."""
+    says = f"depth={path} must be an NPZ with 'depth' [frames, height, width], metres of 0 (the sky) or more"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = file["depth"]
+    except FileNotFoundError as error:
+        raise UserError(f"depth={path} does not exist; name an NPZ file") from error
+    except (OSError, ValueError, KeyError, IndexError, TypeError, BadZipFile) as error:
+        raise UserError(says) from error
+    if found.ndim != 3 or found.dtype.kind not in "fiu" or not np.isfinite(found).all() or found.min() < 0:
+        raise UserError(says)
+    return found.astype(np.float32)
 
 
 def _rows(path: Path, option: str, key: str) -> list[Any]:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.clips.depth import cells
 from model.clips.items import latent_count, per_latent, times
 from model.diffusion import flow
 from model.diffusion.noise import keyed_noise
@@ -126,7 +127,7 @@ class Pipeline:
         for value in LEVELS:
             level = torch.where(context, 0.0, value)
             noised = flow.noised(latent, noise, level)
-            rest = {"actions": told.actions, "camera": told.camera, "mode": told.mode}
+            rest = {**told.commands, "mode": told.mode}
             made = self._denoise(noised, level, told.seconds, context=context, text=told.text, **rest)
             predict = self.loaded.config.dit.predict
             found.append(flow.loss(made, latent, noise, level, context, predict, "v").frames[:, given:])
@@ -150,7 +151,7 @@ class Pipeline:
         try:
             for value in levels:
                 level = torch.where(context, 0.0, float(value))
-                rest = {"actions": told.actions, "camera": told.camera, "mode": told.mode}
+                rest = {**told.commands, "mode": told.mode}
                 noised = flow.noised(latent, noise, level)
                 self._denoise(noised, level, told.seconds, context=context, text=told.text, **rest)
         finally:
@@ -245,6 +246,11 @@ class Pipeline:
             if values[0] is not None:
                 stacked = np.stack([per_latent(v, temporal) for v in values])
                 rows[name] = torch.from_numpy(stacked).to(self.device)
+        depths = [wish.depth for wish in wishes if wish.depth is not None]
+        if depths:
+            grid = tuple(side // self.loaded.config.vae.spatial for side in depths[0].shape[1:])
+            stacked = np.stack([per_latent(cells(depth, *grid), temporal) for depth in depths])
+            rows["depth"] = torch.from_numpy(stacked).to(self.device)
         text = self._text([w.prompt for w in wishes])
         null = self._text([""] * len(wishes)) if self.how.guidance != 1 else None
         return Told(torch.from_numpy(seconds).to(self.device), text, null, mode=self.how.mode, **rows)

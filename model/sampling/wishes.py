@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Wish:
     """One video to make: `given` uint8 [k, H, W, 3] sRGB, k from 0 to `frames`, are its first frames;
-    `actions` float32 [T, A] (model.actions) and `camera` float32 [T, 12] (camera_rows) where the model takes
-    them."""
+    `actions` float32 [T, A] (model.actions), `camera` float32 [T, 12] (camera_rows) and `depth` [T, H, W] of
+    every frame (metres along the axis, 0 is the sky) where the model takes them. The wishes of one call all
+    have depth or none; a suite tells nobody depth."""
 
     given: np.ndarray
     prompt: str
@@ -33,6 +34,7 @@ class Wish:
     seed: int
     actions: np.ndarray | None = None
     camera: np.ndarray | None = None
+    depth: np.ndarray | None = None
 
 
 def problem(loaded: Loaded, wish: Wish) -> str | None:
@@ -60,6 +62,14 @@ def problem(loaded: Loaded, wish: Wish) -> str | None:
         if values.shape != (wish.frames, width):
             shape = "x".join(map(str, values.shape))
             return f"{name} are {shape}; this model takes {wish.frames}x{width}, a row for each frame"
+    if wish.depth is None:
+        return None
+    if not config.dit.given_depth:
+        return "depth is given, and this model knows none; leave it out or take another model"
+    wanted = (wish.frames, wish.height, wish.width)
+    if wish.depth.shape != wanted:
+        shapes = ("x".join(map(str, shape)) for shape in (wish.depth.shape, wanted))
+        return "depth is {}; this video takes {}, frames x height x width".format(*shapes)
     return None
 
 

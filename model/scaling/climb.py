@@ -71,8 +71,9 @@ class Climb:
         config = self.plan.config
         path = config.data.path
         if not path:
-            sources.rendered(config.data, self.plan.clips)
-            path = str(sources.pool_folder(config.data))
+            depth = config.model.dit.given_depth
+            sources.rendered(config.data, self.plan.clips, depth)
+            path = str(sources.pool_folder(config.data, depth))
         data = dataclasses.replace(config.data, path=path, clips=self.plan.clips)
         return dataclasses.replace(config, data=data)
 

@@ -67,6 +67,8 @@ def _raw(config: TrainConfig, module: Denoiser, shape: tuple[int, int, int]) -> 
         for name, count in (("actions", dit.actions), ("camera", 12 * dit.camera))
         if count
     }
+    if dit.given_depth:
+        unknown["depth"] = torch.full((batch, frames, dit.temporal, height, width), float("nan"))
     return Raw(
         video=None,
         latent=torch.randn(batch, frames, channels, height, width, generator=generator),

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from model.clips.augment import augmented
+from model.clips.depth import NO_DEPTH
 from model.clips.items import Item, item
 from model.clips.latents import Latents
 from model.data import Source, chance, order, pick_caption
@@ -49,6 +50,7 @@ class Raw:
     ids: Tensor | None = None
     actions: Tensor | None = None
     camera: Tensor | None = None
+    depth: Tensor | None = None
     mode: str = "bidirectional"
 
 
@@ -193,12 +195,13 @@ class Feed:
         return 1.0 + extra * torch.from_numpy(np.stack(shown)).float()[:, :, None]
 
     def _with_commands(self, raw: Raw, items: Sequence[Item], blind: Sequence[bool]) -> Raw:
-        """`raw` with actions and camera where the model takes them; NaN where they are not known or told."""
-        dit = self._config.model.dit
+        """`raw` with actions, camera and depth where the model takes them; NaN where they are not known or
+        told. UserError where it takes depth and a clip has none."""
+        dit, pairs = self._config.model.dit, list(zip(items, blind, strict=True))
         found: dict[str, Any] = {}
         for name, width in (("actions", dit.actions), ("camera", 12 * dit.camera)):
             rows = []
-            for it, hidden in zip(items, blind, strict=True):
+            for it, hidden in pairs:
                 value = getattr(it, name)
                 if width and value is not None and value.shape[2] != width:
                     raise UserError(
@@ -209,7 +212,17 @@ class Feed:
                 rows.append(absent if value is None or hidden else value)
             if width:
                 found[name] = torch.from_numpy(np.stack(rows))
+        if dit.given_depth:
+            planes = [np.full_like(known_depth(it), np.nan) if b else known_depth(it) for it, b in pairs]
+            found["depth"] = torch.from_numpy(np.stack(planes))
         return replace(raw, **found)
+
+
+def known_depth(clip: Item) -> np.ndarray:
+    """The depth of a clip as planes [F, temporal, h, w]. UserError where it has none."""
+    if clip.depth is None:
+        raise UserError(NO_DEPTH)
+    return clip.depth
 
 
 def picked(levels: Levels, rows: Sequence[int]) -> Levels:

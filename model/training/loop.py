@@ -90,10 +90,11 @@ class Loop:
         """Clips and VAE; made by the first process where they are not there, then read by all."""
         config, file, first = self.config, self.out / "vae.safetensors", self.process.first
         if source is None:
+            depth = config.model.dit.given_depth
             if first:
-                sources.rendered(config.data, self.wanted)
+                sources.rendered(config.data, self.wanted, depth)
             self.process.wait()
-            source = sources.rendered(config.data, self.wanted)
+            source = sources.rendered(config.data, self.wanted, depth)
         limited = dataclasses.replace(config, data=dataclasses.replace(config.data, clips=self.wanted))
         place = Place(self.process.rank, self.process.world)
         tokens = None if module.text is None else module.text.tokens
@@ -258,9 +259,11 @@ def crossed(before: float, after: float, every: float) -> bool:
 
 
 def start_from(folder: Path, module: Denoiser) -> None:
-    """Weights of the model in `folder`. UserError names the tensor that does not fit."""
+    """Weights of the model in `folder`; a channel for depth that it lacks stays at 0, which changes nothing.
+    UserError names the tensor that does not fit."""
     found = read_model(folder)
-    fill(module.dit, found.tensors["dit"], f"{folder}: dit")
+    new = {n: t for n, t in module.dit.state_dict().items() if n.startswith("given_depth.")}
+    fill(module.dit, {**new, **found.tensors["dit"]}, f"{folder}: dit")
     if module.text is not None:
         fill(module.text, found.tensors["text"], f"{folder}: text")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from model.clips.depth import NO_DEPTH
 from model.clips.latents import Latents, write_latents
 from model.codec.vae import VAE
 from model.config import VAEConfig, to_dict
@@ -25,7 +26,8 @@ WHOLE = 512
 
 
 def given(config: TrainConfig) -> Source | None:
-    """The clips in `data.path`, a pool or a folder of videos; None where a pool is to be rendered."""
+    """The clips in `data.path`, a pool or a folder of videos; None where a pool is to be rendered. UserError
+    where the model is told depth and they have none."""
     data = config.data
     if not data.path:
         return None
@@ -35,7 +37,12 @@ def given(config: TrainConfig) -> Source | None:
     if (path / "pool.json").exists() or (path / "index.json").exists():
         from model.clips.pool import Pool
 
-        return Pool(path)
+        pool = Pool(path)
+        if config.model.dit.given_depth and pool.sample(0).depth is None:
+            raise UserError(f"data.path={path}: {NO_DEPTH}")
+        return pool
+    if config.model.dit.given_depth:
+        raise UserError(f"data.path={path}: {NO_DEPTH}")
     from model.clips.folder import Folder, Options
     from simbench.settings import parse_size
 
@@ -75,24 +82,25 @@ def wanted_clips(config: TrainConfig, source: Source | None, work: int) -> int:
     return min(WHOLE * -(-seen // WHOLE), limit)
 
 
-def rendered(config: DataConfig, wanted: int) -> Source:
-    """A pool in the user's cache that holds at least `wanted` clips, rendered now as far as it must be."""
+def rendered(config: DataConfig, wanted: int, depth: bool = False) -> Source:
+    """A pool in the user's cache that holds at least `wanted` clips, perhaps with depth, rendered now as far
+    as it must be."""
     from model.clips.pool import Pool, write_pool
     from model.clips.worlds import named
 
-    mix, folder = named(config.mix), pool_folder(config)
+    mix, folder = named(config.mix), pool_folder(config, depth)
     if not (folder / "index.json").exists() or len(Pool(folder)) < wanted:
-        write_pool(folder, mix, wanted, 0, config.workers)
+        write_pool(folder, mix, wanted, 0, config.workers, depth)
     return Pool(folder)
 
 
-def pool_folder(config: DataConfig) -> Path:
-    """Where the pool of `config.mix` lies in the user's cache."""
+def pool_folder(config: DataConfig, depth: bool = False) -> Path:
+    """Where the pool of `config.mix`, with or without depth, lies in the user's cache."""
     from model.clips.worlds import named
     from simbench.store import default_store
 
     name = hashlib.sha256(json.dumps(to_dict(named(config.mix)), sort_keys=True).encode()).hexdigest()[:12]
-    return default_store() / "pools" / f"{config.mix}-{name}"
+    return default_store() / "pools" / f"{config.mix}-{name}{'-depth' * depth}"
 
 
 def cached(folder: Path, source: Source, vae: VAE, file: Path, fill: bool) -> Latents:

@@ -81,6 +81,7 @@ class Trainer:
             ids=moved(raw.ids),
             actions=moved(raw.actions),
             camera=moved(raw.camera),
+            depth=moved(raw.depth),
             mode=raw.mode,
             clips=raw.clips,
         )
