@@ -223,7 +223,7 @@ def command(arguments: Sequence[str]) -> str:
             raise UserError(f"weights={asked.weights}: the name {name} is taken; rename the folder of {path}")
         spaces[name] = Worlds(path).features
     spaces["random"] = random_space(asked.seed)
-    spaces["pixels"] = pixel_space(spread_over(asked.data, FITTED))
+    spaces["pixels"] = pixel_space(_spread_over(asked.data, FITTED))
     table = ranked(spaces, held, asked.count, asked.draws, asked.seed)
     if asked.json:
         about = {"count": asked.count, "clips": len(held), "draws": asked.draws, "seed": asked.seed}
