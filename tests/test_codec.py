@@ -59,6 +59,7 @@ def test_h264_says_which_ffmpeg_and_x264_it_is() -> None:
 
     found = codec_named("h264:18").identity()
     assert (found["codec"], found["crf"]) == ("h264", 18)
+    assert found["pixels"] == "yuv420p" and found["options"]["preset"] == "medium"
     assert found["ffmpeg"] == av.ffmpeg_version_info
     assert re.fullmatch(r"\d+( r\d+ \w+)?", found["x264"])
 
