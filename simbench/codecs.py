@@ -63,11 +63,13 @@ class H264:
     crf: int
 
     def identity(self) -> Mapping[str, Any]:
-        """The rate factor, and the versions of FFmpeg and x264 that PyAV brings."""
+        """The rate factor, how pixels and x264 are set, and the versions of FFmpeg and x264 in PyAV."""
         import av
 
+        from simbench.references.nuisance import PIXELS, X264
+
         versions = {"ffmpeg": av.ffmpeg_version_info, "x264": _x264()}
-        return {"codec": "h264", "crf": self.crf, **versions}
+        return {"codec": "h264", "crf": self.crf, "pixels": PIXELS, "options": dict(X264), **versions}
 
     def roundtrip(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """See Codec. UserError for odd sizes, which 4:2:0 does not have."""

@@ -158,7 +158,8 @@ def markdown(rows: Sequence[Mapping[str, Any]], chosen: Options) -> str:
             _shown(row["codec"]),
             f"{row['truth']:.1f}",
             f"{row['score']:.1f}",
-            f"{row['cost']:.1f} ± {row['cost_se']:.1f}",
+            # One scene has no spread: no error rather than one of 0.
+            f"{row['cost']:.1f}" + (f" ± {row['cost_se']:.1f}" if row["scenes"] > 1 else ""),
             noise,
             f"{row['ssim']:.3f}",
         ]

@@ -48,11 +48,8 @@ def decibels(error: Mapping[str, float | int | None]) -> dict[str, float | int |
     """PSNR (dB) of the interval of a mean squared error (share of the range squared) over all clips, those
     without any error too: its `low` is of the high error. None for what is without end, and for a limit of
     the error that is 0 or below."""
-
-    def of(value: float | int | None) -> float | None:
-        return None if value is None or value <= 0 else -10 * math.log10(value)
-
-    limits = {"mean": of(error["mean"]), "low": of(error["high"]), "high": of(error["low"])}
+    ends = {"mean": error["mean"], "low": error["high"], "high": error["low"]}
+    limits = {k: None if v is None or v <= 0 else -10 * math.log10(v) for k, v in ends.items()}
     return {**error, **limits, "sd": None}
 
 

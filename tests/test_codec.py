@@ -59,6 +59,7 @@ def test_h264_says_which_ffmpeg_and_x264_it_is() -> None:
 
     found = codec_named("h264:18").identity()
     assert (found["codec"], found["crf"]) == ("h264", 18)
+    assert found["pixels"] == "yuv420p" and found["options"]["preset"] == "medium"
     assert found["ffmpeg"] == av.ffmpeg_version_info
     assert re.fullmatch(r"\d+( r\d+ \w+)?", found["x264"])
 
@@ -228,6 +229,8 @@ def test_clips_that_come_back_exactly_are_counted() -> None:
     row = command._row(suite, "black", truth, some, chosen)
     assert (row["psnr"], row["psnr_clips"], row["clips"]) == (30.0, len(back) - 1, len(back))
     assert f"| 30.0 ({len(back) - 1}/{len(back)} clips) |" in command.markdown([row], chosen)
+    assert row["scenes"] == 1 and f"| {row['cost']:.1f} | 30.0" in command.markdown([row], chosen)
+    assert f"| {row['cost']:.1f} ± 0.0 | 30.0" in command.markdown([{**row, "scenes": 2}], chosen)
 
 
 def test_the_command_writes_its_page_and_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

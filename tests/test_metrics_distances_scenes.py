@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from test_metrics_distances import sample
 
-from simbench.metrics.distances import floor, frechet, frechet_infinity, kernel_between, kernel_interval
+from simbench.metrics import distances
+from simbench.metrics.distances import (
+    floor,
+    frechet,
+    frechet_infinity,
+    kernel_between,
+    kernel_interval,
+)
 
 
 def scenes_of(rng: np.random.Generator, mu: float, count: int, width: int) -> np.ndarray:
@@ -114,3 +121,24 @@ def test_the_floor_is_between_sets_of_other_scenes() -> None:
         floor(real, 9, 0, scenes=scenes)
     with pytest.raises(ValueError, match="give 2 or more"):
         floor(real, 0, 0)
+
+
+def test_the_jackknife_leaves_out_each_scene_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call of each group is of one block: all scenes but those of the group."""
+    calls: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def counted(a: np.ndarray, b: np.ndarray, ddof: int = 1) -> float:
+        """In place of the distance: which rows it was asked of."""
+        calls.append((a[:, 0], b[:, 0]))
+        return 1.0 / len(a)
+
+    monkeypatch.setattr(distances, "frechet", counted)
+    labels = np.repeat(np.arange(25), 2)
+    rows = np.arange(50.0)[:, None] * np.ones(3)
+    frechet_infinity(rows, rows, 0, orders=1, scenes=(labels, labels))
+    blocks = 1 + 2 + 3 + 4
+    assert len(calls) % blocks == 0 and set(calls[0][0]) == set(range(50))
+    for side in (0, 1):
+        left = [set(range(50)) - set(calls[i][side].astype(int)) for i in range(blocks, len(calls), blocks)]
+        assert sorted(x for each in left for x in each) == list(range(50))
+        assert all(len(each) in (4, 6) and {x ^ 1 for x in each} == each for each in left)

@@ -51,3 +51,11 @@ def test_undefined_is_nan_and_one_empty_is_zero() -> None:
     for bound in (0.0, 1.0, 3.0):
         with pytest.raises(ValueError, match="bound="):
             boundary_f(some, some, bound)
+
+
+def test_near_is_a_disc() -> None:
+    """Two single pixels 3 px off in both directions: of their outlines, 2 x 2 px each, one pixel is sqrt(8)
+    px from the other outline, the rest more than 3."""
+    made, true = (np.zeros((1, 100, 100), bool) for _ in range(2))
+    true[0, 50, 50] = made[0, 53, 53] = True
+    assert boundary_f(made, true, 2.9 / np.hypot(100, 100)).tolist() == [0.25]

@@ -108,3 +108,13 @@ def test_too_few_frames_are_undefined_and_too_few_pixels_refused() -> None:
     # Every frame another noise: nothing returns, or hardly anything.
     rng = np.random.default_rng(1)
     assert not motion.flicker(rng.integers(0, 256, (3, 12, 12, 1), np.uint8), 255) < 0
+
+
+def test_what_flow_takes_out_of_the_picture_is_left_out() -> None:
+    picture = texture(0, 1, 16, 20)[0]
+    there = np.zeros((16, 20, 2))
+    there[..., 0] = 3.0
+    brought, seen = motion._brought(picture, there, -there)
+    assert seen[:, :-3].all() and not seen[:, -3:].any()
+    np.testing.assert_allclose(brought[:, :-3], picture[:, 3:], atol=1e-6)
+    assert not motion._brought(picture, there, -there + 1.5)[1].any(), "what does not return is left out"

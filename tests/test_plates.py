@@ -123,6 +123,17 @@ def test_path_needs_both_what_is_in_view_and_what_has_left(suite: Plates, ready:
     assert followed(bench, lingers) == followed(bench, lost) == 0.0
 
 
+def test_a_part_that_no_frame_parts_is_not_asked(
+    suite: Plates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip(tmp_path / "a.mkv")
+    other = dataclasses.replace(suite, folder=str(tmp_path))
+    assert all(ready.parting for _, ready in other.chosen("public-0000"))
+    monkeypatch.setattr(reader.Bench, "parting", ())
+    with pytest.raises(UserError, match=r"a\.mkv has 0 still points"):
+        other.chosen("public-0000")
+
+
 @pytest.mark.parametrize("status", LOST)
 def test_what_is_lost_counts_zero(suite: Plates, ready: list[Ready], status: str) -> None:
     found = suite.aggregate([row(r.case, {}, status) for r in ready[:2]])[ready[0].case.scene]
