@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import papers
 import pytest
 from test_scaling import BUDGETS, go, level, trained
 
 from reports.aggregate import ReportError
 from reports.command import DONE
 from reports.figures.style import Drawn, style
-from reports.scaling import panels
+from reports.scaling import draw, grid, panels
 from reports.scaling.measure import series, usable
 from reports.scaling.runs import read_all
 from simbench.overrides import CONF
@@ -137,6 +138,38 @@ def test_measures_are_of_the_scenes_that_all_runs_have(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "runs")["c"]
     assert [float(row["value"]) for row in rows] == pytest.approx([0.505] * 4)
     assert {(row["scenes"], row["of_scenes"]) for row in rows} == {(30, 30)}
+
+
+def test_no_series_hides_another(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        folder = trained(tmp_path / "runs" / f"r{i}", flops, level(flops), scored={"at": "scores-in"})
+        papers.write_run(folder / "scores-out", level=level(flops))
+    axis = drawn(tmp_path / "runs").figure.axes[3]
+    first, second = (line.get_xdata() for line in axis.lines if len(line.get_xdata()) == len(BUDGETS))
+    assert list(second / first) == pytest.approx([panels.DODGE] * 4)
+    assert list((second * first) ** 0.5) == pytest.approx(list(BUDGETS))
+    assert {row["flops"] for row in rows_of(tmp_path / "runs")["d"]} == set(BUDGETS)
+
+
+def test_the_law_s_size_stands_for_its_budget(tmp_path: Path) -> None:
+    for flops in BUDGETS:
+        for size, worse in ((10**5, 30), (10**6, 0), (10**7, 20)):
+            scores = trained(
+                tmp_path / "runs" / f"{flops:.0e}-{size}", flops, level(flops) - worse, params=size
+            )
+            papers.write_run(scores / "scores-out", level=level(flops) - worse)
+            (scores / "scores").rename(scores / "scores-in")
+            papers.write_clips(scores / "scores-in", 2)
+    found = series(usable(read_all(sorted((tmp_path / "runs").iterdir())))[0], draws=10)
+    with style():
+        lines = draw.profile(found).rows
+        (_, *columns) = dict.fromkeys(row[3] for row in grid.grid(found[0], "grid").rows)
+    assert [row[5] for row in lines] == [1] * 8
+    by = {(row["run"], row["group"]): float(row["value"]) for row in rows_of(tmp_path / "runs")["d"]}
+    assert [row[6] for row in lines] == pytest.approx(
+        [by[f"{flops:.0e}-1000000", group] for group in ("in", "out") for flops in BUDGETS]
+    )
+    assert columns == [f"{flops:.0e}-1000000" for flops in BUDGETS]
 
 
 def test_a_panel_without_numbers_says_what_to_run(tmp_path: Path) -> None:
