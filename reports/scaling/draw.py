@@ -43,7 +43,8 @@ def log_y(axis: Any) -> None:
     from matplotlib.ticker import NullFormatter
 
     axis.set_yscale("log")
-    places = [y for y, _ in ticks(*axis.get_ylim(), least=3)]
+    low, high = axis.get_ylim()
+    places = [y for y, _ in ticks(low, high, least=3, most=7)]
     axis.set_yticks(places, [f"{y:g}" for y in places])
     axis.yaxis.set_minor_formatter(NullFormatter())
 
