@@ -23,7 +23,7 @@ from simbench.settings import one_of
 if TYPE_CHECKING:
     from simbench.engine import Engine
     from simbench.generator import Generator
-    from simbench.run import Request
+    from simbench.run import Plan, Request
     from simbench.study import Call
     from simbench.suite import Suite
 
@@ -72,6 +72,7 @@ class Scaling:
         codes: list[int] = []
         failed = {p.name: p.why for p in places if p.lost and not self._has(p, suites)}
         asked = [place for place in places if not place.why]
+        plans: dict[str, Plan] = {}
         with call.engine(suites) as engine:
             for place in asked:
                 request = _request(place, call)
@@ -83,7 +84,7 @@ class Scaling:
                     _say(f"{place.name}: not scored: {failed[place.name]}")
                     continue
                 _learn(request, identity)
-                codes.append(self._scored(place, suites, call, request, generator, engine))
+                codes.append(self._scored(place, suites, call, request, generator, engine, plans))
         if asked and not codes:
             raise UserError(f"no run could be asked: {_listed(failed)}")
         if failed:
@@ -104,9 +105,11 @@ class Scaling:
         request: Request,
         generator: Generator,
         engine: Engine,
+        plans: dict[str, Plan],
     ) -> int:
-        """Score one run on all suites, a folder each; the exit code of the gravest."""
-        from simbench.run import run
+        """Score one run on all suites, a folder each; the exit code of the gravest. `plans` of suites are
+        made for the first run and are those of all."""
+        from simbench.run import make_plan, run
         from suites.scaling_clips import Sets, write_quality
 
         folder = self._scores(place)
@@ -119,6 +122,9 @@ class Scaling:
                 request, suites=(suite,), out=folder / suite.name, load=lambda: generator
             )
             _say(f"{place.name}: {suite.name}")
+            if suite.name not in plans:
+                plans[suite.name] = make_plan(mine, engine)
+            mine = dataclasses.replace(mine, plan=plans[suite.name])
             # The table of all runs is the one to print.
             codes.append(run(mine, engine, lambda out: call.table(out)[:0]))
             if self.space and not part:

@@ -104,11 +104,12 @@ def _rows(
     engine: Engine,
 ) -> list[dict[str, Any]]:
     """One row for each space: the distance with its interval, and the truth's own."""
-    from simbench.plan import plan_suite
     from simbench.progress import progress
+    from simbench.run import make_plan
     from suites.clip_sets import features
 
-    scenes = plan_suite(suite, request.scenes, request.seed, request.shard, engine)
+    plan = make_plan(request, engine) if request.plan is None else request.plan
+    scenes = plan.scenes[suite.name]
     true = _truth(scenes, suite, spaces, preset, request.store, engine)
     read: list[list[np.ndarray]] = []
     answered = 0

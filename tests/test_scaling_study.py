@@ -64,6 +64,19 @@ def test_nothing_is_asked_twice(runs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "scaling.json").read_bytes() != first
 
 
+def test_scenes_are_planned_once_for_all_runs(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simbench import run
+
+    planned: list[str] = []
+    real = run.plan_suite
+    monkeypatch.setattr(
+        run, "plan_suite", lambda suite, *rest: planned.append(suite.name) or real(suite, *rest)
+    )
+    assert go(tmp_path, runs) == exits.OK and planned == ["toy"]
+
+
 def test_a_later_suite_stands_beside_the_first(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs) == exits.OK
     other = tmp_path / "conf" / "suite" / "other.yaml"
