@@ -180,6 +180,14 @@ def test_a_panel_without_numbers_says_what_to_run(tmp_path: Path) -> None:
     assert "no run was scored on a suite that tracks" in c and d == ""
 
 
+def test_runs_without_a_distance_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i, scores in enumerate(family(tmp_path / "runs")):
+        if i in (0, 2):
+            quality(scores, 7.0)
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == DONE
+    assert "panels: (a) frechet[worlds] of toy lacks r1, r3\n" in capsys.readouterr().err
+
+
 def test_why_nothing_was_compared_is_said(tmp_path: Path) -> None:
     for scores in family(tmp_path / "runs"):
         quality(scores, 1.0, rows=[], not_measured={"worlds": "toy has clips of 5 frames, 16 are compared"})

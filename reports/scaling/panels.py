@@ -92,7 +92,20 @@ def panels(found: Sequence[Series]) -> Drawn:
         for line in panel.lines
         for p in line.points
     )
-    return Drawn("panels", figure, COLUMNS, rows)
+    return Drawn("panels", figure, COLUMNS, rows, _absent(four, parts))
+
+
+def _absent(four: Sequence[Panel], parts: Sequence[Series]) -> str:
+    """Which runs have no point in a line that others have one in."""
+    by = {(part.suite, part.group): [run.name for run in part.runs] for part in parts}
+    said = []
+    for panel in four:
+        for line in panel.lines:
+            present = {point.run for point in line.points}
+            lacking = [name for name in by[line.suite, line.group] if name not in present]
+            if lacking:
+                said.append(f"({panel.letter}) {line.metric} of {line.suite} lacks {', '.join(lacking)}")
+    return "; ".join(said)
 
 
 def sets_panel(parts: Sequence[Series]) -> Panel:
