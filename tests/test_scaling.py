@@ -24,7 +24,7 @@ def trained(folder: Path, flops: float | None, level: float | None, **more: Any)
     """The folder of a run of `flops` whose model scores about `level`; `scored` goes to the scores."""
     scored = more.pop("scored", {})
     folder.mkdir(parents=True)
-    record = {"schema": 1, "kind": "training", "loss": [[1e11, 2.0], [flops or 1.0, 0.5]], **more}
+    record = {"schema": 1, "kind": "training", "loss": [[1e11, 2.0], [flops or 1e12, 0.5]], **more}
     record |= {} if flops is None else {"flops": flops}
     (folder / "run.json").write_text(json.dumps(record))
     if level is not None:
@@ -256,6 +256,7 @@ def test_runs_without_flops_and_diverged_ones_are_named(
         ({"name": ""}, "name is empty"),
         ({"flop": 3}, "'flop' is no field of a training run"),
         ({"kind": "other"}, "kind is 'other', not 'training'"),
+        ({"loss": [[2e12, 0.2], [1e12, 0.5]]}, "loss goes back in FLOPs; give its pairs in order"),
         ({"loss": [[1.0]]}, "loss holds [1.0], not [FLOPs, loss]"),
         ({"scores": {"near": "x"}}, "groups are all, in, out"),
         ({"scores": {"all": "nowhere"}}, "nowhere is no folder of a run"),

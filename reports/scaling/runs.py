@@ -169,6 +169,11 @@ def _field(path: Path, name: str, value: Any, rule: Mapping[str, Any]) -> None:
             numbers = isinstance(pair, list) and len(pair) == 2
             if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair):
                 raise ReportError(f"{path}: loss holds {pair!r}, not [FLOPs, loss]")
+        at = [float(pair[0]) for pair in value]
+        if at != sorted(at):
+            raise ReportError(
+                f"{path}: loss goes back in FLOPs; give its pairs in order, the last at the end"
+            )
 
 
 def _places(folder: Path, given: Any) -> list[tuple[str, Path]]:
