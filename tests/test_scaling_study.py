@@ -292,6 +292,25 @@ def test_the_truth_is_read_once_for_all_runs(
     assert go(tmp_path, runs, *more, "difficulty=0.5") == exits.OK and len(read) == 24
 
 
+@pytest.mark.torch
+def test_clips_that_came_later_are_compared(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("scaling.space=worlds", "frames=17", "cases=8")
+    answer = toy_runs.Learner.answer
+    with monkeypatch.context() as patch:
+        late = lambda self, c: None if "-0-" in c.name else answer(self, c)  # noqa: E731
+        patch.setattr(toy_runs.Learner, "answer", late)
+        assert go(tmp_path, runs, *more) == exits.INCOMPLETE
+    path = runs / "r2/scores/toy/quality.json"
+    first = json.loads(path.read_text())["rows"][0]
+    assert go(tmp_path, runs, *more) == exits.OK
+    second = json.loads(path.read_text())["rows"][0]
+    assert (first["answered"], second["answered"]) == (14, 16) and second["value"] != first["value"]
+    whole = path.read_bytes()
+    assert go(tmp_path, runs, *more) == exits.OK and path.read_bytes() == whole
+
+
 def scattered(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features of the truth and of what was made, 40 scenes of 3 cases; D = 4, moved by `shift` in each."""
     rng = np.random.default_rng(seed)
