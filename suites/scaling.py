@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 REPORT = "reports.scaling.__main__.main"
 """What fits and draws. Named by a string: reports stand alone."""
+CHECK = "reports.scaling.runs.wrong"
+"""What that will refuse of a run.json, known before hours of scoring."""
 GROUPS = ("all", "in", "out")
 
 
@@ -64,6 +66,7 @@ class Scaling:
         if not self.runs and not call.planned:
             raise UserError("scaling.runs= is missing; name a folder of runs, each with run.json and model/")
         places = found(self.runs, call.planned)
+        _check(places)
         _announce(places, suites, call)
         if call.planned:
             return exits.OK
@@ -191,6 +194,15 @@ def _record(path: Path) -> Mapping[str, Any]:
     if not isinstance(record, dict):
         raise UserError(f"{path} holds no object; docs/scaling.md shows one")
     return record
+
+
+def _check(places: Sequence[Place]) -> None:
+    """UserError for a run.json that the report would refuse."""
+    from simbench.assemble import build
+
+    said = build({"_target_": CHECK}, paths=[str(place.folder / "run.json") for place in places])
+    if said:
+        raise UserError(str(said))
 
 
 def _announce(places: Sequence[Place], suites: Sequence[Suite], call: Call) -> None:

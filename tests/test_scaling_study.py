@@ -249,6 +249,17 @@ def test_two_runs_of_one_name_and_a_broken_record(runs: Path, tmp_path: Path, ca
     assert "run.json cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("mode", ["all", "plan"])
+def test_a_record_that_the_report_refuses_costs_no_scoring(
+    mode: str, runs: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    toy_runs.trained(runs / "zz", 3e12, 5, flop=3)
+    assert go(tmp_path, runs, f"mode={mode}") == exits.TROUBLE
+    said = capsys.readouterr().err
+    assert "zz/run.json: 'flop' is no field of a training run" in said and "Traceback" not in said
+    assert toy_runs.asked(runs / "r0") == 0
+
+
 @pytest.mark.torch
 def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
     more = ("scaling.space=worlds,i3d", "frames=17", "cases=16")

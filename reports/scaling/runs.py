@@ -122,6 +122,17 @@ def diverged(loss: Sequence[tuple[float, float]], said: bool) -> str:
     return ""
 
 
+def wrong(paths: Sequence[str]) -> str:
+    """What is wrong with the first run.json of `paths` that cannot be used; empty where all can. For who is
+    about to score the runs, which takes longer than to read these."""
+    try:
+        for path in paths:
+            checked(read_json(Path(path)), Path(path))
+    except ReportError as error:
+        return str(error)
+    return ""
+
+
 def checked(found: Any, path: Path) -> Mapping[str, Any]:
     """`found` itself where it is as the schema has it; a ReportError names the first field that is not."""
     if not isinstance(found, dict):
