@@ -71,12 +71,31 @@ def losses(folder: Path, options: Options) -> np.ndarray:
     return np.array(found)
 
 
+def _same_latents(dirs: Sequence[Path]) -> None:
+    """UserError where two models have other VAEs: a loss is one of latents, and compares there alone."""
+    from model.generator import opened
+    from model.sampling.pipeline import How
+
+    codecs = []
+    for folder in dirs:
+        digests = opened(folder, How(), "cpu").loaded.digests
+        codecs.append({file: sha for file, sha in digests.items() if file.startswith("vae")})
+        if codecs[-1] != codecs[0]:
+            raise UserError(
+                f"{dirs[0]} and {folder} have other VAEs, so that their losses do not compare; train both on"
+                " the same pool or with the same vae="
+            )
+
+
 def table(options: Options) -> str:
     """A line for each model: its mean loss, and what parts it from the first, in pairs."""
     from scipy.stats import t
 
+    _same_latents(options.dirs)
     every = [losses(folder, options) for folder in options.dirs]
     count = len(every[0])
+    if count < 2:
+        raise UserError(f"data={options.data} holds {count} clip; an interval needs 2 or more")
     lines = [f"{'model':<40} {'loss':>9}   minus that of the first, 95 % over {count} clips"]
     for folder, mine in zip(options.dirs, every, strict=True):
         apart = mine - every[0]

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ def _run(options: Options, stopped: Callable[[], bool]) -> None:
     from model.training.distributed import joined
     from model.training.precision import settled
 
+    # What is measured and compiled first is part of the call's minutes.
+    until = time.monotonic() + 60 * options.minutes
     with joined(options.config.device) as process:
         if options.config.threads:
             import torch
@@ -83,7 +86,7 @@ def _run(options: Options, stopped: Callable[[], bool]) -> None:
         print(plans.table(made, _seconds(options, made, process)), flush=True)
         if options.plan:
             return
-        climb = Climb(made, Path(options.out), process, options.part, options.minutes, stopped)
+        climb = Climb(made, Path(options.out), process, options.part, until, stopped)
         done = climb.train(picks)
     if done:
         print(f"done; to score the runs and draw them:\n{command(Path(options.out))}")

@@ -36,7 +36,8 @@ COMPRESSED = 0.7
 
 @dataclass(frozen=True)
 class Request:
-    """Everything a run needs. `load` builds the generator; `options` are what it is built from."""
+    """Everything a run needs. `load` builds the generator; `options` are what it is built from. `plan` is
+    that of an earlier run of the same suites and scenes; None: it is made."""
 
     suites: tuple[Suite, ...]
     name: str
@@ -60,6 +61,7 @@ class Request:
     exposure: str | None
     resume: str
     config: Mapping[str, Any]
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def run(request: Request, engine: Engine, report: Callable[[Path], str]) -> int:
     swept = request.store.open()
     if swept:
         say(f"removed {swept} unfinished files of an earlier run from {request.store.root}")
-    plan = make_plan(request, engine)
+    plan = make_plan(request, engine) if request.plan is None else request.plan
     if request.mode == "export":
         return _export(request, plan)
     announce(request, plan)

@@ -23,12 +23,14 @@ from simbench.settings import one_of
 if TYPE_CHECKING:
     from simbench.engine import Engine
     from simbench.generator import Generator
-    from simbench.run import Request
+    from simbench.run import Plan, Request
     from simbench.study import Call
     from simbench.suite import Suite
 
 REPORT = "reports.scaling.__main__.main"
 """What fits and draws. Named by a string: reports stand alone."""
+CHECK = "reports.scaling.runs.wrong"
+"""What that will refuse of a run.json, known before hours of scoring."""
 GROUPS = ("all", "in", "out")
 
 
@@ -64,6 +66,7 @@ class Scaling:
         if not self.runs and not call.planned:
             raise UserError("scaling.runs= is missing; name a folder of runs, each with run.json and model/")
         places = found(self.runs, call.planned)
+        _check(places)
         _announce(places, suites, call)
         if call.planned:
             return exits.OK
@@ -72,6 +75,7 @@ class Scaling:
         codes: list[int] = []
         failed = {p.name: p.why for p in places if p.lost and not self._has(p, suites)}
         asked = [place for place in places if not place.why]
+        plans: dict[str, Plan] = {}
         with call.engine(suites) as engine:
             for place in asked:
                 request = _request(place, call)
@@ -83,7 +87,7 @@ class Scaling:
                     _say(f"{place.name}: not scored: {failed[place.name]}")
                     continue
                 _learn(request, identity)
-                codes.append(self._scored(place, suites, call, request, generator, engine))
+                codes.append(self._scored(place, suites, call, request, generator, engine, plans))
         if asked and not codes:
             raise UserError(f"no run could be asked: {_listed(failed)}")
         if failed:
@@ -104,9 +108,11 @@ class Scaling:
         request: Request,
         generator: Generator,
         engine: Engine,
+        plans: dict[str, Plan],
     ) -> int:
-        """Score one run on all suites, a folder each; the exit code of the gravest."""
-        from simbench.run import run
+        """Score one run on all suites, a folder each; the exit code of the gravest. `plans` of suites are
+        made for the first run and are those of all."""
+        from simbench.run import make_plan, run
         from suites.scaling_clips import Sets, write_quality
 
         folder = self._scores(place)
@@ -119,6 +125,9 @@ class Scaling:
                 request, suites=(suite,), out=folder / suite.name, load=lambda: generator
             )
             _say(f"{place.name}: {suite.name}")
+            if suite.name not in plans:
+                plans[suite.name] = make_plan(mine, engine)
+            mine = dataclasses.replace(mine, plan=plans[suite.name])
             # The table of all runs is the one to print.
             codes.append(run(mine, engine, lambda out: call.table(out)[:0]))
             if self.space and not part:
@@ -185,6 +194,15 @@ def _record(path: Path) -> Mapping[str, Any]:
     if not isinstance(record, dict):
         raise UserError(f"{path} holds no object; docs/scaling.md shows one")
     return record
+
+
+def _check(places: Sequence[Place]) -> None:
+    """UserError for a run.json that the report would refuse."""
+    from simbench.assemble import build
+
+    said = build({"_target_": CHECK}, paths=[str(place.folder / "run.json") for place in places])
+    if said:
+        raise UserError(str(said))
 
 
 def _announce(places: Sequence[Place], suites: Sequence[Suite], call: Call) -> None:

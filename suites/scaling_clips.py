@@ -57,6 +57,7 @@ def write_quality(sets: Sets, request: Request, generator: Generator, engine: En
     from simbench.features.protocols import preset_named
     from simbench.files import write_text
     from simbench.keys import generator_identity, sha, suite_identity
+    from simbench.run import make_plan
     from suites.distances import opened
 
     preset = preset_named("simbench")
@@ -76,11 +77,18 @@ def write_quality(sets: Sets, request: Request, generator: Generator, engine: En
         "scenes": request.scenes, "samples": request.samples, "seed": request.seed, "noise": request.noise,
         "protocol": dict(preset.record()), "spaces": {s.name: dict(s.identity()) for s in spaces},
     }  # fmt: skip
-    key = sha({**json.loads(json.dumps(asked)), "identity": dict(suite_identity(suite)), "generator": who})
-    path = request.out / FILE
-    if spaces and _key(path) == key:
-        return
-    rows = _rows(request, suite, who, spaces, preset, engine) if spaces else []
+    path, key = request.out / FILE, ""
+    rows: list[dict[str, Any]] = []
+    if spaces:
+        plan = make_plan(request, engine) if request.plan is None else request.plan
+        scenes = plan.scenes[suite.name]
+        # A clip that was missing may have been made since, by the same model.
+        clips = [_digests(scene, request, who) for scene in scenes]
+        told = {"identity": dict(suite_identity(suite)), "generator": who, "clips": clips}
+        key = sha({**json.loads(json.dumps(asked)), **told})
+        if _key(path) == key:
+            return
+        rows = _rows(request, suite, who, scenes, spaces, preset, engine)
     if rows and rows[0]["answered"] == 0:
         rows, missing = [], dict.fromkeys(wanted, f"no case of {suite.name} was answered")
     record = {"schema": 1, "key": key, **asked, "rows": rows, "not_measured": dict(missing)}
@@ -95,20 +103,27 @@ def _key(path: Path) -> str:
     return str(found.get("key", "")) if isinstance(found, dict) else ""
 
 
+def _digests(scene: PlannedScene, request: Request, who: Mapping[str, Any]) -> list[str]:
+    """Of the frames of each draw of a scene; empty where the store has none."""
+    from simbench.generate import draws_of
+
+    found = [request.store.meta(draw.key) for draw in draws_of(scene, request.samples, who, request.noise)]
+    return ["" if meta is None else meta.digest for meta in found]
+
+
 def _rows(
     request: Request,
     suite: Suite,
     who: Mapping[str, Any],
+    scenes: Sequence[PlannedScene],
     spaces: Sequence[Space],
     preset: Preset,
     engine: Engine,
 ) -> list[dict[str, Any]]:
     """One row for each space: the distance with its interval, and the truth's own."""
-    from simbench.plan import plan_suite
     from simbench.progress import progress
     from suites.clip_sets import features
 
-    scenes = plan_suite(suite, request.scenes, request.seed, request.shard, engine)
     true = _truth(scenes, suite, spaces, preset, request.store, engine)
     read: list[list[np.ndarray]] = []
     answered = 0

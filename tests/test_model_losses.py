@@ -25,11 +25,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["pool", "mix=nano", "family=orbit", "clips=6", "frames=9", "seed=9"]
     assert make([*words, f"out={folder / 'held'}"]) == 0
     tiny_model.write(folder / "plain")
-    tiny_model.write(folder / "other", seed=1)
+    tiny_model.write(folder / "apart", seed=1)
+    with_codec_of(folder / "plain", folder / "apart", folder / "other")
     tiny_model.write(folder / "told", camera=True)
     tiny_model.write(folder / "deep", given_depth=True)
     assert make([*words, "depth=true", f"out={folder / 'with-depth'}"]) == 0
     return folder
+
+
+def with_codec_of(codec: Path, rest: Path, folder: Path) -> None:
+    """The model in `rest` with the VAE of another."""
+    from model.checkpoint import read_model, save_model
+
+    parts = {**read_model(rest).tensors, "vae": read_model(codec).tensors["vae"]}
+    save_model(folder, read_model(rest).config, {k: v for k, v in parts.items() if v}, {"what": "random"})
 
 
 def asked(place: Path, *names: str) -> losses.Options:
@@ -78,6 +87,23 @@ def test_what_is_wrong_is_named(words: list[str], says: str, capsys: pytest.Capt
     assert losses.main(words) == 2
     said = capsys.readouterr().err
     assert says in said and said.count("\n") == 1
+
+
+def test_losses_in_other_latents_do_not_compare(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dirs = f"dirs={place / 'plain'},{place / 'apart'}"
+    assert losses.main([dirs, f"data={place / 'held'}"]) == 2
+    said = capsys.readouterr().err
+    assert "have other VAEs, so that their losses do not compare" in said and said.count("\n") == 1
+
+
+def test_one_clip_has_no_interval(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from model.clips.commands import main as make
+
+    words = ["pool", f"out={tmp_path / 'one'}", "mix=nano", "family=orbit", "clips=1", "frames=9"]
+    assert make(words) == 0
+    capsys.readouterr()
+    assert losses.main([f"dirs={place / 'plain'}", f"data={tmp_path / 'one'}"]) == 2
+    assert "holds 1 clip; an interval needs 2 or more" in capsys.readouterr().err
 
 
 def test_nothing_left_to_see(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,6 +170,9 @@ def test_scaling_fits_from_three_points(made: Path) -> None:
     assert scaling.fitted(x[:2], y[:2]) is None
     assert scaling.fitted([x[0]] * 3, y) is None
     assert scaling.ticks(1e6, 1e10)[0] == (1e6, "$10^{6}$")
+    assert [y for y, _ in scaling.ticks(0.055, 0.21, least=3, most=7)] == pytest.approx(
+        [0.06, 0.07, 0.08, 0.09, 0.1, 0.2]
+    )
 
 
 def test_a_broken_bound_is_framed(made: Path) -> None:

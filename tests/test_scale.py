@@ -8,8 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -246,6 +248,21 @@ def test_minutes_end_a_call(pool: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert scale.main(shared(tmp_path / "a", pool, minutes=1e-9)) == 0
     assert "part done; the same command goes on" in capsys.readouterr().err
     assert not (tmp_path / "a" / "1x-32x1-s0").exists()
+
+
+def test_minutes_hold_what_is_measured_before_training(
+    pool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = measure.seconds
+
+    def slow(*given: Any) -> dict[str, float]:
+        """As on a card on which six sizes are compiled first."""
+        time.sleep(1.5)
+        return real(*given)
+
+    monkeypatch.setattr(measure, "seconds", slow)
+    assert scale.main(shared(tmp_path / "a", pool, minutes=1.5 / 60)) == 0
+    assert "part done" in capsys.readouterr().err and not (tmp_path / "a" / "trunks").exists()
 
 
 def test_a_trunk_that_went_on_without_a_run_is_said(

@@ -24,7 +24,7 @@ def trained(folder: Path, flops: float | None, level: float | None, **more: Any)
     """The folder of a run of `flops` whose model scores about `level`; `scored` goes to the scores."""
     scored = more.pop("scored", {})
     folder.mkdir(parents=True)
-    record = {"schema": 1, "kind": "training", "loss": [[1e11, 2.0], [flops or 1.0, 0.5]], **more}
+    record = {"schema": 1, "kind": "training", "loss": [[1e11, 2.0], [flops or 1e12, 0.5]], **more}
     record |= {} if flops is None else {"flops": flops}
     (folder / "run.json").write_text(json.dumps(record))
     if level is not None:
@@ -108,6 +108,17 @@ def test_figures_and_what_cannot_be_drawn(tmp_path: Path, capsys: pytest.Capture
     ]
     assert len({c["case"] for c in cells}) == 5 and {c["frames"] for c in cells} == {"0 2 6 8"}
     assert "profile left out: an ability profile needs two or more suites" in capsys.readouterr().err
+    with (tmp_path / "out" / "survival-toy.csv").open() as file:
+        lives = list(dict.fromkeys(row["name"] for row in csv.DictReader(file)))
+    assert lives == ["b0-0", "b1-0", "b2-0", "b3-0"]
+
+
+def test_budgets_that_a_grid_leaves_out_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(8):
+        papers.write_clips(trained(tmp_path / "runs" / f"r{i}", 2.0**i * 1e12, 40.0 + i) / "scores", 2)
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == DONE
+    assert "grid-toy: 6 of 8 budgets are drawn" in capsys.readouterr().err
+    assert "grid-toy: 6 of 8 budgets are drawn" in read(tmp_path / "out")["not_drawn"]
 
 
 def test_in_and_out_of_distribution_are_compared(tmp_path: Path) -> None:
@@ -245,6 +256,7 @@ def test_runs_without_flops_and_diverged_ones_are_named(
         ({"name": ""}, "name is empty"),
         ({"flop": 3}, "'flop' is no field of a training run"),
         ({"kind": "other"}, "kind is 'other', not 'training'"),
+        ({"loss": [[2e12, 0.2], [1e12, 0.5]]}, "loss goes back in FLOPs; give its pairs in order"),
         ({"loss": [[1.0]]}, "loss holds [1.0], not [FLOPs, loss]"),
         ({"scores": {"near": "x"}}, "groups are all, in, out"),
         ({"scores": {"all": "nowhere"}}, "nowhere is no folder of a run"),

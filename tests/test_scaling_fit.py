@@ -170,7 +170,7 @@ def test_half_is_never_reached_above_a_level() -> None:
 
 def test_the_level_is_free_from_six_budgets_and_a_hundredfold_range() -> None:
     assert free_floor(np.geomspace(1, 100, 6)) and not free_floor(np.geomspace(1, 100, 5))
-    assert not free_floor(np.geomspace(1, 99, 6))
+    assert free_floor(np.geomspace(1.01, 100, 6)) and not free_floor(np.geomspace(1, 94, 6))
     points = planted(np.random.default_rng(0), FIVE, 4.0, 7.5)
     assert float(fitted(points, draws=20).law.e_inf) == 7.5
     assert list(budgets(np.array([1e13, 1e12, 1.04e12, 2e12]))) == [2, 0, 0, 1]

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import papers
 import pytest
 from test_scaling import BUDGETS, go, level, trained
 
 from reports.aggregate import ReportError
 from reports.command import DONE
 from reports.figures.style import Drawn, style
-from reports.scaling import panels
+from reports.scaling import draw, grid, panels
 from reports.scaling.measure import series, usable
 from reports.scaling.runs import read_all
 from simbench.overrides import CONF
@@ -139,12 +140,52 @@ def test_measures_are_of_the_scenes_that_all_runs_have(tmp_path: Path) -> None:
     assert {(row["scenes"], row["of_scenes"]) for row in rows} == {(30, 30)}
 
 
+def test_no_series_hides_another(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        folder = trained(tmp_path / "runs" / f"r{i}", flops, level(flops), scored={"at": "scores-in"})
+        papers.write_run(folder / "scores-out", level=level(flops))
+    axis = drawn(tmp_path / "runs").figure.axes[3]
+    first, second = (line.get_xdata() for line in axis.lines if len(line.get_xdata()) == len(BUDGETS))
+    assert list(second / first) == pytest.approx([panels.DODGE] * 4)
+    assert list((second * first) ** 0.5) == pytest.approx(list(BUDGETS))
+    assert {row["flops"] for row in rows_of(tmp_path / "runs")["d"]} == set(BUDGETS)
+
+
+def test_the_law_s_size_stands_for_its_budget(tmp_path: Path) -> None:
+    for flops in BUDGETS:
+        for size, worse in ((10**5, 30), (10**6, 0), (10**7, 20)):
+            scores = trained(
+                tmp_path / "runs" / f"{flops:.0e}-{size}", flops, level(flops) - worse, params=size
+            )
+            papers.write_run(scores / "scores-out", level=level(flops) - worse)
+            (scores / "scores").rename(scores / "scores-in")
+            papers.write_clips(scores / "scores-in", 2)
+    found = series(usable(read_all(sorted((tmp_path / "runs").iterdir())))[0], draws=10)
+    with style():
+        lines = draw.profile(found).rows
+        (_, *columns) = dict.fromkeys(row[3] for row in grid.grid(found[0], "grid").rows)
+    assert [row[5] for row in lines] == [1] * 8
+    by = {(row["run"], row["group"]): float(row["value"]) for row in rows_of(tmp_path / "runs")["d"]}
+    assert [row[6] for row in lines] == pytest.approx(
+        [by[f"{flops:.0e}-1000000", group] for group in ("in", "out") for flops in BUDGETS]
+    )
+    assert columns == [f"{flops:.0e}-1000000" for flops in BUDGETS]
+
+
 def test_a_panel_without_numbers_says_what_to_run(tmp_path: Path) -> None:
     family(tmp_path / "runs")
     a, b, c, d = words(tmp_path / "runs")
     assert "no quality.json beside scores" in a and "scaling.suites=toy writes it" in a
     assert "no run was scored on a suite that measures depth" in b and "=geometry,revisit does" in b
     assert "no run was scored on a suite that tracks" in c and d == ""
+
+
+def test_runs_without_a_distance_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i, scores in enumerate(family(tmp_path / "runs")):
+        if i in (0, 2):
+            quality(scores, 7.0)
+    assert go(tmp_path / "out", tmp_path / "runs", figures=True) == DONE
+    assert "panels: (a) frechet[worlds] of toy lacks r1, r3\n" in capsys.readouterr().err
 
 
 def test_why_nothing_was_compared_is_said(tmp_path: Path) -> None:

@@ -64,6 +64,19 @@ def test_nothing_is_asked_twice(runs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "scaling.json").read_bytes() != first
 
 
+def test_scenes_are_planned_once_for_all_runs(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simbench import run
+
+    planned: list[str] = []
+    real = run.plan_suite
+    monkeypatch.setattr(
+        run, "plan_suite", lambda suite, *rest: planned.append(suite.name) or real(suite, *rest)
+    )
+    assert go(tmp_path, runs) == exits.OK and planned == ["toy"]
+
+
 def test_a_later_suite_stands_beside_the_first(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs) == exits.OK
     other = tmp_path / "conf" / "suite" / "other.yaml"
@@ -236,6 +249,17 @@ def test_two_runs_of_one_name_and_a_broken_record(runs: Path, tmp_path: Path, ca
     assert "run.json cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("mode", ["all", "plan"])
+def test_a_record_that_the_report_refuses_costs_no_scoring(
+    mode: str, runs: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    toy_runs.trained(runs / "zz", 3e12, 5, flop=3)
+    assert go(tmp_path, runs, f"mode={mode}") == exits.TROUBLE
+    said = capsys.readouterr().err
+    assert "zz/run.json: 'flop' is no field of a training run" in said and "Traceback" not in said
+    assert toy_runs.asked(runs / "r0") == 0
+
+
 @pytest.mark.torch
 def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
     more = ("scaling.space=worlds,i3d", "frames=17", "cases=16")
@@ -277,6 +301,25 @@ def test_the_truth_is_read_once_for_all_runs(
     assert go(tmp_path, runs, *more) == exits.OK and len(read) == 16
     assert json.loads((runs / "late/scores/toy/quality.json").read_text()) == kept
     assert go(tmp_path, runs, *more, "difficulty=0.5") == exits.OK and len(read) == 24
+
+
+@pytest.mark.torch
+def test_clips_that_came_later_are_compared(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("scaling.space=worlds", "frames=17", "cases=8")
+    answer = toy_runs.Learner.answer
+    with monkeypatch.context() as patch:
+        late = lambda self, c: None if "-0-" in c.name else answer(self, c)  # noqa: E731
+        patch.setattr(toy_runs.Learner, "answer", late)
+        assert go(tmp_path, runs, *more) == exits.INCOMPLETE
+    path = runs / "r2/scores/toy/quality.json"
+    first = json.loads(path.read_text())["rows"][0]
+    assert go(tmp_path, runs, *more) == exits.OK
+    second = json.loads(path.read_text())["rows"][0]
+    assert (first["answered"], second["answered"]) == (14, 16) and second["value"] != first["value"]
+    whole = path.read_bytes()
+    assert go(tmp_path, runs, *more) == exits.OK and path.read_bytes() == whole
 
 
 def scattered(seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -34,7 +34,8 @@ READINGS = 8
 
 
 class Climb:
-    """One call. `part` TFLOP and `minutes` end it early, as does `stopped`; the same command goes on."""
+    """One call. `part` TFLOP and `until`, on the monotonic clock in seconds, end it early, as does `stopped`;
+    the same command goes on."""
 
     def __init__(
         self,
@@ -42,11 +43,11 @@ class Climb:
         out: Path,
         process: Process,
         part: float,
-        minutes: float,
+        until: float,
         stopped: Callable[[], bool],
     ) -> None:
         self.plan, self.out, self.process = plan, out, process
-        self._part, self._until = part * TERA, time.monotonic() + 60 * minutes
+        self._part, self._until = part * TERA, until
         self._stopped = stopped
         self._before, self._start = 0, 0
         self._loop: Loop | None = None

@@ -170,8 +170,9 @@ def _scale(axis: Any, found: Sequence[Point]) -> None:
         axis.axhline(100, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
 
 
-def ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round places between two ends and how they are written: powers of ten, and 2 and 5 where few."""
+def ticks(low: float, high: float, least: int = 2, most: int = MOST_TICKS) -> list[tuple[float, str]]:
+    """Round places between two ends and how they are written: powers of ten, and 2 and 5, then all digits,
+    where these are fewer than `least`; of more than `most` every other, third, ..."""
     found: list[tuple[float, str]] = []
     for steps in ((1,), (1, 2, 5), tuple(range(1, 10))):
         found = [
@@ -180,9 +181,9 @@ def ticks(low: float, high: float) -> list[tuple[float, str]]:
             for step in steps
             if low <= step * 10.0**k <= high
         ]
-        if len(found) >= 2:
+        if len(found) >= least:
             break
-    return found[:: -(-len(found) // MOST_TICKS)] if found else []
+    return found[:: -(-len(found) // most)] if found else []
 
 
 def _name(suite: str, metric: str) -> str:

@@ -81,11 +81,16 @@ def write(chosen: Asked) -> tuple[list[Series], list[str]]:
 
 
 def lives(part: Series, name: str) -> Drawn:
-    """How long clips stay right, a curve for each run under the name of its training."""
+    """How long clips stay right: a curve for one run of each budget, by budget."""
     from reports.figures.curves import survival
+    from reports.scaling.grid import drawn_runs
+    from reports.scaling.words import number
 
-    scored = [dataclasses.replace(run, name=t.name) for t, run in zip(part.runs, part.scored, strict=True)]
-    return dataclasses.replace(survival(scored, part.suite), name=f"survival-{name}")
+    runs = {f"{number(trained.flops)} FLOPs": (trained, run) for trained, run in drawn_runs(part)}
+    drawn = survival([dataclasses.replace(run, name=label) for label, (_, run) in runs.items()], part.suite)
+    # The legend has budgets, the table of its numbers has runs.
+    rows = tuple((runs[str(row[0])][0].name, *row[1:]) for row in drawn.rows)
+    return dataclasses.replace(drawn, name=f"survival-{name}", rows=rows)
 
 
 def figures(chosen: Asked, found: Sequence[Series]) -> list[str]:
@@ -113,6 +118,7 @@ def figures(chosen: Asked, found: Sequence[Series]) -> list[str]:
             except Skip as reason:
                 said.append(f"{name} left out: {reason}")
                 continue
+            said += [f"{name}: {drawn.note}"] if drawn.note else []
             write_figure(chosen.out, drawn, chosen.command)
             picture = io.BytesIO()
             drawn.figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})

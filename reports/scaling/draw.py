@@ -10,7 +10,7 @@ import numpy as np
 from reports.figures.scaling import ticks
 from reports.figures.source import Skip
 from reports.figures.style import COLUMN, GREY, PAGE, PALE, Drawn, canvas, ordinary, series, shown
-from reports.scaling.fit import budgets
+from reports.scaling.fit import HALF, budgets
 from reports.scaling.measure import LOSS, Series
 from reports.scaling.words import COLUMNS, number, rows
 
@@ -33,15 +33,20 @@ def loss(found: Sequence[Series]) -> Drawn:
     parts = [part for part in found if part.metric == LOSS]
     if not parts:
         raise Skip("no run.json has a loss")
+    figure = _panels(parts)
+    log_y(figure.axes[0])
+    return Drawn("loss", figure, COLUMNS, tuple(rows(parts)))
+
+
+def log_y(axis: Any) -> None:
+    """Make the y axis logarithmic, with numbers at three places or more."""
     from matplotlib.ticker import NullFormatter
 
-    figure = _panels(parts)
-    axis = figure.axes[0]
     axis.set_yscale("log")
-    places = [y for y, _ in ticks(*axis.get_ylim())]
+    low, high = axis.get_ylim()
+    places = [y for y, _ in ticks(low, high, least=3, most=7)]
     axis.set_yticks(places, [f"{y:g}" for y in places])
     axis.yaxis.set_minor_formatter(NullFormatter())
-    return Drawn("loss", figure, COLUMNS, tuple(rows(parts)))
 
 
 def _panels(parts: Sequence[Series]) -> Any:
@@ -86,7 +91,9 @@ def _panel(axis: Any, part: Series) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
     if part.metric != LOSS:
         axis.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-        axis.axhline(50, color=PALE, linewidth=0.8, zorder=0)
+        axis.axhline(HALF, color=PALE, linewidth=0.8, zorder=0)
+        at = axis.get_yaxis_transform()
+        axis.text(0.02, HALF, f"S = {HALF:g}", transform=at, va="top", fontsize=6.5, color=GREY)
     axis.set_xlabel("model FLOPs of training")
     axis.set_ylabel(shown("loss of held-out clips" if part.metric == LOSS else ordinary(part.metric)))
     axis.set_title(shown(_said(part)), loc="left")
@@ -103,7 +110,8 @@ def _said(part: Series) -> str:
 
 
 def profile(found: Sequence[Series]) -> Drawn:
-    """Mean S of each suite, a mark for each budget. Skip below two suites: that is no profile."""
+    """Mean S of each suite, a mark for each budget, of the size that its law goes through. Skip below two
+    suites: that is no profile."""
     parts = [part for part in found if part.metric != LOSS]
     if len(parts) < 2:
         raise Skip("an ability profile needs two or more suites")
@@ -116,7 +124,7 @@ def profile(found: Sequence[Series]) -> Drawn:
     for at, part in enumerate(parts):
         mine = np.array([number_of[c] for c in part.points.compute.tolist()])
         for budget in np.unique(mine):
-            some = mine == budget
+            some = (mine == budget) & part.kept
             flops, value = (
                 float(part.points.compute[some].mean()),
                 100 - float(part.points.values[some].mean()),

@@ -14,21 +14,33 @@ from reports.figures.strips import PADDING, picks_of
 from reports.figures.style import PAGE, Drawn, canvas, shown
 from reports.scaling.fit import budgets
 from reports.scaling.measure import Series
+from reports.scaling.runs import Trained
 from reports.scaling.words import number
 
-ROWS, BUDGETS, FRAMES = 5, 5, 4
+ROWS, BUDGETS, FRAMES = 5, 6, 4
 """The most rows and budgets of a grid, and the frames of a clip in a cell."""
 COLUMNS = ("suite", "case", "column", "run", "flops", "frames")
 
 
+def drawn_runs(part: Series) -> list[tuple[Trained, Run]]:
+    """One run of each budget that drew clips, by budget: the first of those that the law goes through."""
+    having = [i for i, run in enumerate(part.scored) if _clips(run, part.suite)]
+    group = budgets(part.points.compute[having])
+    found = []
+    for number_of in np.unique(group):
+        mine = [having[int(k)] for k in np.flatnonzero(group == number_of)]
+        best = min(mine, key=lambda i: (not part.kept[i], i))
+        found.append((part.runs[best], part.scored[best]))
+    return found
+
+
 def grid(part: Series, name: str) -> Drawn:
-    """One run of each budget, the first that was given. Skip where the runs drew no case in common."""
+    """One run of each budget. Skip where the runs drew no case in common."""
     suite = part.suite
-    drawn = [(t, run) for t, run in zip(part.runs, part.scored, strict=True) if _clips(run, suite)]
-    group = budgets(np.array([run.flops for run, _ in drawn], np.float64))
-    chosen = [drawn[int(np.flatnonzero(group == g)[0])] for g in np.unique(group)]
-    if len(chosen) > BUDGETS:
-        chosen = [chosen[round(i)] for i in np.linspace(0, len(chosen) - 1, BUDGETS)]
+    every = drawn_runs(part)
+    chosen = every
+    if len(every) > BUDGETS:
+        chosen = [every[round(i)] for i in np.linspace(0, len(every) - 1, BUDGETS)]
     cases = (
         [c for c in _clips(chosen[0][1], suite) if all(c in _clips(p, suite) for _, p in chosen)]
         if chosen
@@ -57,7 +69,8 @@ def grid(part: Series, name: str) -> Drawn:
             run = None if x == 0 else chosen[x - 1][0]
             frames = " ".join(str(p) for p in _shown(_clips(chosen[0][1], suite)[case]))
             lines.append((suite, case, titles[x], run and run.name, run and run.flops, frames))
-    return Drawn(name, figure, COLUMNS, tuple(lines))
+    note = f"{len(chosen)} of {len(every)} budgets are drawn" if len(chosen) < len(every) else ""
+    return Drawn(name, figure, COLUMNS, tuple(lines), note)
 
 
 def _clips(run: Run, suite: str) -> dict[str, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from reports.figures.scaling import ticks
 from reports.figures.source import Run, Skip
 from reports.figures.statistics import t_interval
 from reports.figures.style import GREY, PAGE, Drawn, canvas, ordinary, series, shown
+from reports.scaling.draw import log_y
 from reports.scaling.fit import budgets
 from reports.scaling.measure import LOSS, Series
 from reports.scaling.sets import distances
@@ -33,7 +34,8 @@ ABILITIES: Mapping[str, tuple[str, ...]] = {
     "interaction": ("paint", "bite", "push", "footprints"),
 }
 NAMES = {"reproj_px": "depth, reprojected", "return_px": "landmarks on return", "aj": "AJ", "idf1": "IDF1"}
-STUDY = "python -m simbench suite=scaling scaling.runs=RUNS scaling.suites={}"
+DODGE, WIDEST = 1.04, 1.2
+"""Factor in compute by which neighbouring series stand apart, so that none hides another, and all of them."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,20 @@ def panels(found: Sequence[Series]) -> Drawn:
         for line in panel.lines
         for p in line.points
     )
-    return Drawn("panels", figure, COLUMNS, rows)
+    return Drawn("panels", figure, COLUMNS, rows, _absent(four, parts))
+
+
+def _absent(four: Sequence[Panel], parts: Sequence[Series]) -> str:
+    """Which runs have no point in a line that others have one in."""
+    by = {(part.suite, part.group): [run.name for run in part.runs] for part in parts}
+    said = []
+    for panel in four:
+        for line in panel.lines:
+            present = {point.run for point in line.points}
+            lacking = [name for name in by[line.suite, line.group] if name not in present]
+            if lacking:
+                said.append(f"({panel.letter}) {line.metric} of {line.suite} lacks {', '.join(lacking)}")
+    return "; ".join(said)
 
 
 def sets_panel(parts: Sequence[Series]) -> Panel:
@@ -105,22 +120,21 @@ def sets_panel(parts: Sequence[Series]) -> Panel:
                 Point(d.run, d.flops, d.value, d.low, d.high, d.scenes, d.scenes) for d in read.found
             )
             lines.append(Line(part.title, part.suite, part.group, label, points, read.floor))
-    again = STUDY.format(",".join(dict.fromkeys(part.suite for part in parts)))
-    said = (
-        f"no distance between clips and truth: {why or 'no quality.json beside scores'}. {again} writes it."
-    )
+    again = ",".join(dict.fromkeys(part.suite for part in parts))
+    said = f"no distance between clips and truth: {why or 'no quality.json beside scores'}"
+    said += "" if why else f"; suite=scaling scaling.suites={again} writes it"
     return Panel("a", label or "Frechet distance", tuple(lines), said, log=True)
 
 
 def depth_panel(parts: Sequence[Series]) -> Panel:
     """Depth out of the clip alone, and landmarks after a look away, px."""
-    said = f"no run was scored on a suite that measures depth. {STUDY.format('geometry,revisit')} does."
+    said = "no run was scored on a suite that measures depth; scaling.suites=geometry,revisit does"
     return Panel("b", "reprojection error, px", _measured(parts, DEPTH), said, log=True)
 
 
 def tracking_panel(parts: Sequence[Series]) -> Panel:
     """Average Jaccard of points, IDF1 of objects: shares."""
-    said = f"no run was scored on a suite that tracks. {STUDY.format('geometry,permanence')} does."
+    said = "no run was scored on a suite that tracks; scaling.suites=geometry,permanence does"
     return Panel("c", "share", _measured(parts, TRACKING), said)
 
 
@@ -185,12 +199,15 @@ def _draw(axis: Any, panel: Panel, ends: tuple[float, float], looks: Mapping[str
     axis.set_title(f"({panel.letter})", loc="left")
     if not panel.lines:
         axis.set_yticks([])
-        said = "\n".join(textwrap.wrap(panel.empty, 46))
-        axis.text(0.5, 0.5, shown_lines(said), transform=axis.transAxes, ha="center", va="center", fontsize=7)
+        said = "\n".join(textwrap.wrap(panel.empty, 46, break_on_hyphens=False))
+        place = {"transform": axis.transAxes, "ha": "center", "va": "center", "linespacing": 1.5}
+        axis.text(0.5, 0.5, shown_lines(said), fontsize=7, color=GREY, **place)
         return
-    for line in panel.lines:
+    for i, line in enumerate(panel.lines):
         title = line.suite if line.group == "all" else f"{line.suite}, {line.group}"
-        _line(axis, line, looks[title], panel.letter == "d")
+        apart = min(DODGE, WIDEST ** (1 / max(1, len(panel.lines) - 1)))
+        aside = apart ** (i - (len(panel.lines) - 1) / 2)
+        _line(axis, line, looks[title], panel.letter == "d", aside)
     if panel.log:
         _log(axis, panel.lines)
     if panel.letter != "d" and any(line.truth is not None for line in panel.lines):
@@ -206,20 +223,21 @@ def shown_lines(text: str) -> str:
     return "\n".join(shown(line) for line in text.splitlines())
 
 
-def _line(axis: Any, line: Line, look: Mapping[str, Any], plain: bool) -> None:
-    """The points of one line, its budgets' means joined, and the truth as a dashed level."""
+def _line(axis: Any, line: Line, look: Mapping[str, Any], plain: bool, aside: float) -> None:
+    """The points of one line, its budgets' means joined, and the truth as a dashed level; drawn at `aside`
+    times its compute."""
     compute, values = (np.array([getattr(p, k) for p in line.points], float) for k in ("flops", "value"))
     group = budgets(compute)
     middle: Callable[[np.ndarray], list[float]] = lambda of: [  # noqa: E731
         float(of[group == g].mean()) for g in np.unique(group)
     ]
-    axis.plot(middle(compute), middle(values), color=look["color"], linewidth=0.8, alpha=0.6)
+    axis.plot(middle(aside * compute), middle(values), color=look["color"], linewidth=0.8, alpha=0.6)
     for i, p in enumerate(line.points):
         half = None if p.low is None or p.high is None else [[p.value - p.low], [p.high - p.value]]
         part = "" if p.scenes == p.of else f", {min(q.scenes for q in line.points)}+ of {p.of} scenes"
         label = shown(ordinary(line.name) + part, 48) if i == 0 else None
         dot = {"color": look["color"], "marker": look["marker"], "markersize": 3.5, "elinewidth": 0.8}
-        axis.errorbar([p.flops], [p.value], yerr=half, linestyle="none", label=label, **dot)
+        axis.errorbar([aside * p.flops], [p.value], yerr=half, linestyle="none", label=label, **dot)
     if plain:
         axis.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     elif line.truth is not None:
@@ -228,13 +246,8 @@ def _line(axis: Any, line: Line, look: Mapping[str, Any], plain: bool) -> None:
 
 def _log(axis: Any, lines: Sequence[Line]) -> None:
     """A logarithmic axis, where every value has its place on one."""
-    from matplotlib.ticker import NullFormatter
-
     values = [v for line in lines for p in line.points for v in (p.value, p.low) if v is not None]
     values += [line.truth for line in lines if line.truth is not None]
     if min(values) <= 0:
         return
-    axis.set_yscale("log")
-    places = [y for y, _ in ticks(*axis.get_ylim())]
-    axis.set_yticks(places, [f"{y:g}" for y in places])
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    log_y(axis)

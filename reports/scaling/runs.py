@@ -122,6 +122,17 @@ def diverged(loss: Sequence[tuple[float, float]], said: bool) -> str:
     return ""
 
 
+def wrong(paths: Sequence[str]) -> str:
+    """What is wrong with the first run.json of `paths` that cannot be used; empty where all can. For who is
+    about to score the runs, which takes longer than to read these."""
+    try:
+        for path in paths:
+            checked(read_json(Path(path)), Path(path))
+    except ReportError as error:
+        return str(error)
+    return ""
+
+
 def checked(found: Any, path: Path) -> Mapping[str, Any]:
     """`found` itself where it is as the schema has it; a ReportError names the first field that is not."""
     if not isinstance(found, dict):
@@ -169,6 +180,11 @@ def _field(path: Path, name: str, value: Any, rule: Mapping[str, Any]) -> None:
             numbers = isinstance(pair, list) and len(pair) == 2
             if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair):
                 raise ReportError(f"{path}: loss holds {pair!r}, not [FLOPs, loss]")
+        at = [float(pair[0]) for pair in value]
+        if at != sorted(at):
+            raise ReportError(
+                f"{path}: loss goes back in FLOPs; give its pairs in order, the last at the end"
+            )
 
 
 def _places(folder: Path, given: Any) -> list[tuple[str, Path]]:

@@ -1,0 +1,88 @@
+"""The numbers on docs/scaling.md are those of the files beside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = (DOCS / "scaling.md").read_text()
+HEAD = "| TFLOP | width x depth | parameters | loss | frechet[worlds] | IDF1 | S permanence | S graded |"
+SUITES = {7: "permanence", 8: "hidden", 9: "push", 10: "bite"}
+"""Columns of the table that hold the metric of a suite's law."""
+
+
+def laws() -> dict[tuple[str, str], dict]:
+    """The series of scaling.json by suite and group."""
+    found = json.loads((DOCS / "scaling.json").read_text())["series"]
+    return {(part["suite"], part["group"]): part for part in found}
+
+
+def cells() -> list[list[list[str]]]:
+    """The table: rows of cells of numbers, one for each seed."""
+    lines = PAGE[PAGE.index(HEAD) :].split("\n\n")[0].splitlines()[2:]
+    return [[c.strip().replace("−", "-").split(", ") for c in line.split("|")[1:-1]] for line in lines]
+
+
+def values(part: dict, tera: float) -> list[float]:
+    """What a series has at a budget, by seed."""
+    runs = [run for run in part["runs"] if run["flops"] == pytest.approx(tera * 1e12, rel=0.02)]
+    return [run["value"] for run in sorted(runs, key=lambda run: run["seed"])]
+
+
+def agree(shown: list[str], exact: list[float]) -> bool:
+    """Whether each number is the rounded one, to the digits that are shown."""
+    digits = [len(text.partition(".")[2]) for text in shown]
+    return len(shown) == len(exact) and all(
+        abs(float(text) - value) <= 0.5 * 10.0**-d + 1e-9
+        for text, value, d in zip(shown, exact, digits, strict=True)
+    )
+
+
+def test_the_table_is_that_of_the_files() -> None:
+    records = json.loads((DOCS / "scaling-runs.json").read_text())
+    with (DOCS / "scaling-panels.csv").open(newline="") as file:
+        drawn = list(csv.DictReader(file))
+    assert sum(len(row[3]) for row in cells()) == len(records) == 10
+    for row in cells():
+        tera = float(row[0][0])
+        (size,) = {r["params"] for r in records if r["flops"] == pytest.approx(tera * 1e12, rel=0.02)}
+        assert row[2] == [f"{size:,}".split(", ")[0]], row
+        assert agree(row[3], values(laws()["", "all"], tera)), row[3]
+        for place, metric in ((4, "frechet[worlds]"), (5, "idf1")):
+            mine = sorted(
+                (line["run"], float(line["value"]))
+                for line in drawn
+                if line["metric"] == metric and math.isclose(float(line["flops"]), tera * 1e12, rel_tol=0.02)
+            )
+            assert agree(row[place], [value for _, value in mine]), (metric, tera)
+        for place, suite in SUITES.items():
+            assert agree(row[place], values(laws()[suite, "all"], tera)), (suite, tera)
+
+
+def test_the_sentences_are_those_of_the_files() -> None:
+    found, text = laws(), " ".join(PAGE.split())
+    fit = found["", "all"]["fit"]["b"]
+    assert "C^−{value:.2f} [−{high:.2f}, −{low:.2f}]".format(**fit) in text
+    assert f"halving with each {2 ** (1 / fit['value']):.0f}-fold compute" in text
+    for suite in ("hidden", "push", "bite", "permanence"):
+        assert found[suite, "all"]["fit"]["b"] is None
+    low, high = re.search(
+        r"between (\S+) and (\S+),", found["permanence", "all"]["fit"]["not_identified"]
+    ).groups()  # type: ignore[union-attr]
+    assert f"b lies between {float(low):.2f} and {float(high):.2f}" in text
+    pairs = [(found["permanence", g], t) for t in (32, 64, 128) for g in ("in", "out")]
+    ends = [f"{values(part, tera)[0]:.0f}".replace("-", "−") for part, tera in pairs]
+    told = "S graded {} and {} at 32 TFLOP, {} and {} at 64, {} and {} at 128".format(*ends)
+    assert told in text
+
+
+def test_rates_are_those_of_the_runs() -> None:
+    records = json.loads((DOCS / "scaling-runs.json").read_text())
+    rates = sorted(r["flops"] / r["seconds"] / 1e9 for r in records)
+    assert f"{rates[0]:.0f} to {rates[-1]:.0f} GFLOP/s" in " ".join(PAGE.split())
