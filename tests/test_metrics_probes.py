@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simbench.metrics.probes import probe, split
+from simbench.metrics.probes import probe, probe_blocks, split
 
 
 def planted(rows: int, scenes: int, noise: float, features: int = 12) -> tuple[np.ndarray, ...]:
@@ -91,6 +91,24 @@ def test_strata_that_never_vary_are_not_counted() -> None:
     found = probe(np.tile(x, (2, 1)), twice, np.tile(scenes, 2), np.repeat([0, 1], 200))
     alone = probe(x, y, scenes)
     assert (found.rows, found.scenes) == (200, 40) and found.r2 == pytest.approx(alone.r2)
+
+
+def test_targets_side_by_side_are_read_as_each_alone() -> None:
+    """With penalties of their own: one is all signal, one is noise, one varies in one stratum alone."""
+    rng = np.random.default_rng(9)
+    x, y, scenes = planted(240, 40, 0.1, features=60)
+    parts, kinds = np.repeat([0, 1], 120), np.tile([0, 1, 2], 80)
+    noise = rng.normal(size=(240, 1))
+    once = np.where(parts == 0, y[:, 0], 4.0)[:, None]
+    found = probe_blocks(x, np.hstack((y, noise, once)), np.array([5, 5, 7, 9]), scenes, parts, kinds)
+    alone = [probe(x, values, scenes, parts, kinds) for values in (y, noise, once)]
+    for one, other in zip(found, alone, strict=True):
+        assert one.r2 == pytest.approx(other.r2, abs=1e-9) and one.low == pytest.approx(other.low, abs=1e-9)
+        assert (one.rows, one.scenes) == (other.rows, other.scenes)
+    assert [result.rows for result in found] == [240, 240, 120]
+    assert found[0].r2 > 0.9 and found[1].r2 < 0.1
+    with pytest.raises(ValueError, match="never vary"):
+        probe_blocks(x, np.hstack((y, np.ones((240, 1)))), np.array([0, 0, 1]), scenes)
 
 
 def test_units_of_features_and_targets_have_no_say() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from simbench.cli import main
 from simbench.errors import UserError
 from simbench.generator import Features
 from simbench.instruments.balls import positions
-from suites.probing import asked, exchanged, read_all
+from suites.probing import Rows, asked, exchanged, read_all, rows_of
 from suites.probing_tables import Shape, Table, by_frame, patches, pooled, regrid, tables, truths
 from suites.probing_worlds import LOOKS, PLACED, STATES, WORLDS, clips
 
@@ -161,6 +162,24 @@ def test_balls_are_weighed_in_squares_with_time_to_meet() -> None:
             clips("public-0000", setting)
 
 
+def test_rows_are_shared_where_they_are_the_same_and_left_out_where_few_have_them(made: list) -> None:
+    every = [dataclasses.replace(made[0], scene=f"s{i}", world="ab"[i % 2]) for i in range(50)]
+    one = np.random.default_rng(0).normal(size=(50, 3, 2))
+    few = one[..., :1].copy()
+    few[::2][5:, 1] = np.nan
+    still = np.broadcast_to(np.arange(3.0)[None, :, None], (50, 3, 1)).copy()
+    places = np.zeros((50, 3, 4, 1))
+    places[:, :, 2, 0] = one[..., 0]
+    wanted = {"a": one, "b": one[..., 1:], "few": few, "still": still, "places": places}
+    first, second, third = rows_of(every, wanted)
+    assert list(first.targets) == ["a", "b"] and len(first.scenes) == 150 and first.chosen.all()
+    # In the second frame 5 scenes of the first world have a value: too few; those of the other stay.
+    assert list(second.targets) == ["few"] and second.chosen.sum(0).tolist() == [50, 25, 50]
+    assert set(second.worlds[second.strata == 1]) == {1}
+    assert list(third.targets) == ["places"] and third.strata.max() == 11, "what never varies is not read"
+    assert np.array_equal(first.targets["a"], one.reshape(-1, 2))
+
+
 def test_names_of_clips_say_nothing_of_their_future(made: list) -> None:
     names = [clip.condition.name for clip in made]
     assert len(set(names)) == len(names)
@@ -195,8 +214,10 @@ def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None
     assert set(found) == {*STATES, *LOOKS}
     assert all(np.isnan(values[:, :2]).all() for values in found.values())
     assert np.isfinite(found["colour"][:, 2:]).all()
-    rows = (np.zeros((40, 1)), np.arange(40.0)[:, None], np.arange(40), np.repeat([0, 1], 20))
-    mixed = exchanged((*rows, np.tile([0, 1], 20)))[1][:, 0]
+    values = {"depth": np.arange(40.0)[:, None]}
+    mixed = exchanged(
+        Rows(np.ones((40, 1), bool), values, np.arange(40), np.repeat([0, 1], 20), np.tile([0, 1], 20))
+    )["depth"][:, 0]
     assert sorted(mixed[:20:2]) == list(range(0, 20, 2)) and sorted(mixed[1:20:2]) == list(range(1, 20, 2))
     assert mixed.tolist() != list(range(40))
 
