@@ -93,6 +93,19 @@ def test_strata_that_never_vary_are_not_counted() -> None:
     assert (found.rows, found.scenes) == (200, 40) and found.r2 == pytest.approx(alone.r2)
 
 
+def test_a_feature_that_hardly_varies_where_it_is_fitted_does_no_harm_elsewhere() -> None:
+    """Pixels of a white page: here and there a scene has something in one, most have traces or nothing."""
+    rng = np.random.default_rng(10)
+    scenes = np.arange(80)
+    page = np.where(rng.random((80, 300)) < 0.02, 1.0, 0.0)
+    traces = np.where(rng.random((80, 300)) < 0.02, 1e-4, 0.0)
+    y = rng.normal(size=(80, 1))
+    assert -0.3 < probe(np.maximum(page, traces), y, scenes).r2 < 0.2
+    # What is read from other features is read beside them all the same.
+    x = np.hstack([y + 0.1 * rng.normal(size=(80, 1)) for _ in range(30)])
+    assert probe(np.hstack((x, np.maximum(page, traces))), y, scenes).r2 > 0.6
+
+
 def test_targets_side_by_side_are_read_as_each_alone() -> None:
     """With penalties of their own: one is all signal, one is noise, one varies in one stratum alone."""
     rng = np.random.default_rng(9)

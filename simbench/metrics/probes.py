@@ -14,6 +14,9 @@ from simbench.metrics._shapes import shaped
 PENALTIES = 10.0 ** np.arange(-4.0, 4.5)
 """Ridge penalties, in shares of the mean eigenvalue of the standardised features."""
 
+BEYOND = 1.0
+"""Deviations by which a feature of a held-out scene may leave the range of the fitted ones; more is cut."""
+
 
 @dataclass(frozen=True)
 class Probed:
@@ -43,9 +46,10 @@ def probe(
     counts for nothing either (the within estimator of panel data). Columns of targets (any unit) count alike,
     by their variance within groups in a stratum. R2 (no unit) is 1 - the sum of squared errors / the sum of
     squared distances from the mean, both on held-out scenes with the means of the others; it is negative for
-    what is worse than those means. The penalty is chosen on a quarter of the scenes that are fitted. The
-    interval is that of the ratio, linearised by scene (Student t). Strata in which the targets never vary are
-    left out, of `scenes` and `rows` as well.
+    what is worse than those means. Features are standardised, and cut BEYOND the range that the fitted scenes
+    have. The penalty is chosen on a quarter of the scenes that are fitted. The interval is that of the ratio,
+    linearised by scene (Student t). Strata in which the targets never vary are left out, of `scenes` and
+    `rows` as well.
     ValueError for fewer than `folds` scenes in a stratum, shapes that differ, numbers that are not finite,
     and targets that never vary.
     """
@@ -177,7 +181,9 @@ def _ridge(x: np.ndarray, y: np.ndarray, asked: np.ndarray, penalties: np.ndarra
     centre, middle = x.mean(0), y.mean(0)
     scale = x.std(0)
     scale = np.where(scale > 1e-9 * max(float(scale.max()), 1e-12), scale, np.inf)
-    a, b, wanted = (x - centre) / scale, y - middle, (asked - centre) / scale
+    a, b = (x - centre) / scale, y - middle
+    # What one fitted scene barely lit has a tiny deviation, and was 1000 of them elsewhere: R2 of -21.
+    wanted = np.clip((asked - centre) / scale, a.min(0) - BEYOND, a.max(0) + BEYOND)
     whole = len(x) * max(int(np.isfinite(scale).sum()), 1)
     if a.shape[1] > len(a):
         values, vectors = np.linalg.eigh(a @ a.T)
