@@ -155,7 +155,7 @@ def layers(probes: Probes) -> Drawn:
                 axis.plot(
                     [r["layer"] for r in rows], [max(r["r2"], FLOOR) for r in rows], label=label, **drawn
                 )
-        for source, dash in (("latents", "--"), ("pixels", (0, (1, 2)))):
+        for source, dash in (("latents", "--"), ("pixels", "-.")):
             for told, color in _plain(probes):
                 for row in probes.of(target, source, 1.0 if told == "given" else 0.0):
                     lines.append(tuple(row[field] for field in FIELDS))
@@ -168,6 +168,7 @@ def layers(probes: Probes) -> Drawn:
         axis.remove()
     for axis in axes[: len(targets)][-ACROSS:]:
         axis.set_xlabel("layer")
+        axis.tick_params(labelbottom=True)
     for axis in axes[::ACROSS]:
         axis.set_ylabel("R2")
     handles, labels = axes[0].get_legend_handles_labels()
