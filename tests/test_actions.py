@@ -79,7 +79,7 @@ def test_training_clips_have_the_commands_that_their_suite_gives(family: str) ->
 
 
 def test_commands_go_with_the_picture() -> None:
-    """Where a rod's tip is told to be, what is white ends in that row of that frame, to a pixel and a half."""
+    """Where a rod's tip is told to be, what is white ends in that row of that frame, to 1.5 px."""
     mix = dataclasses.replace(named("acts"), families=("push",), width=64, height=64)
     for index in range(4):
         sample = draw(mix, 0, index)
