@@ -35,6 +35,22 @@ def test_nothing_is_read_from_noise() -> None:
     assert -0.1 < found.r2 < 0.03
 
 
+def test_the_penalty_is_not_chosen_on_what_is_held_out() -> None:
+    """The best of nine penalties on held-out noise is never worse than the mean; one chosen before is."""
+    rng = np.random.default_rng(11)
+    scenes = np.arange(40)
+    found = [probe(rng.normal(size=(40, 10)), rng.normal(size=(40, 1)), scenes).r2 for _ in range(30)]
+    assert np.mean(found) < -0.03
+
+
+def test_the_penalty_is_chosen_on_scenes_that_are_not_fitted() -> None:
+    """Eight rows of a scene are alike: chosen on other rows of it, no penalty would seem the best."""
+    rng = np.random.default_rng(12)
+    scenes = np.repeat(np.arange(50), 8)
+    x, y = rng.normal(size=(50, 60))[scenes], rng.normal(size=(50, 1))[scenes]
+    assert probe(x, y, scenes).r2 > -0.2
+
+
 def test_a_scene_known_by_heart_tells_nothing() -> None:
     """Features that name the scene, targets that belong to it: read perfectly where folds share scenes."""
     rng = np.random.default_rng(2)

@@ -274,6 +274,8 @@ def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) ->
     assert {r["source"] for r in rows} == {"trained", "untrained", "latents", "pixels"}
     assert {r["level"] for r in rows if r["source"] == "trained"} == {1.0, 0.3}
     assert all(r["low"] <= r["r2"] <= r["high"] for r in rows)
+    every = {(r["layer"], r["level"]) for r in rows if r["source"] == "trained"}
+    assert {(r["layer"], r["level"]) for r in rows if r["control"]} == every
     colour = max(
         r["r2"] for r in rows if r["target"] == "colour" and r["source"] == "pixels" and r["level"] == 0
     )
