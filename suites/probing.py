@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simbench.study import Call
 
 REPORT = "reports.probing.main"
+NOISES = ("own", "same")
 FOLDS = 5
 FEWEST = 4 * FOLDS
 """Scenes of a world that a quantity must be defined in at a frame, or that frame is not read."""
@@ -64,6 +65,7 @@ class Probing:
     levels: str = "1,0.5,0.1"
     cells: int = 4
     worlds: str = "all"
+    noise: str = "own"
     figures: bool = True
 
     def run(self, call: Call) -> int:
@@ -71,6 +73,8 @@ class Probing:
         levels, worlds, count = self._levels(), self._worlds(), call.request.scenes
         if self.cells < 1:
             raise UserError(f"probing.cells={self.cells} reads nothing; use 1 or more")
+        if self.noise not in NOISES:
+            raise UserError(f"probing.noise={self.noise} is unknown; use own or same")
         print(f"suite=probing: worlds {', '.join(worlds)} in {count} scenes, levels {self.levels}")
         if call.planned:
             return exits.OK
@@ -81,12 +85,13 @@ class Probing:
             raise UserError("this generator shows no features; use generator=model, or one that has them")
         scenes = scene_ids(count, call.request.seed)
         made = [clip for scene in scenes for clip in clips(scene, Setting(), worlds)]
-        answers = [asked(who, made, levels) for who in (generator, generator.untrained(0))]
+        seeds = [0 if self.noise == "same" else number for number in range(len(made))]
+        answers = [asked(who, made, seeds, levels) for who in (generator, generator.untrained(0))]
         shape = Shape.of(answers[0][0], made[0], self.cells)
         rows = tables(answers, made, levels, shape)
         wanted = truths(made, shape)
         reads = list(read_all(rows, made, wanted))
-        _write(call, generator.identity(), worlds, list(wanted), reads)
+        _write(call, generator.identity(), {"worlds": worlds, "noise": self.noise}, list(wanted), reads)
         words = [
             f"probes={call.request.out}",
             f"out={call.request.out}",
@@ -119,13 +124,15 @@ class Probing:
         return found
 
 
-def asked(generator: Any, made: Sequence[Clip], levels: Sequence[float]) -> list[Features]:
-    """The features of every clip, in half precision where they fit. UserError where the generator cannot be
-    asked, and where it answers with what is not a number."""
+def asked(
+    generator: Any, made: Sequence[Clip], seeds: Sequence[int], levels: Sequence[float]
+) -> list[Features]:
+    """The features of every clip, noised by its seed, in half precision where they fit. UserError where the
+    generator cannot be asked, and where it answers with what is not a number."""
     found = []
     with progress("ask", len(made)) as bar:
-        for number, clip in enumerate(made):
-            (answer,) = generator.features([clip.condition], [clip.video], [number], levels)
+        for seed, clip in zip(seeds, made, strict=True):
+            (answer,) = generator.features([clip.condition], [clip.video], [seed], levels)
             if isinstance(answer, Invalid):
                 raise UserError(f"this generator cannot be asked about a {clip.kind} clip: {answer.reason}")
             for name, values in (("activations", answer.blocks), ("latents", answer.latents)):
@@ -216,13 +223,13 @@ def exchanged(rows: Rows) -> dict[str, np.ndarray]:
 def _write(
     call: Call,
     identity: Mapping[str, Any],
-    worlds: Sequence[str],
+    how: Mapping[str, Any],
     wanted: Sequence[str],
     reads: Sequence[Read],
 ) -> None:
     rows = [read.row() for read in reads]
     head = {"schema": 1, "kind": "probing", "setting": Setting().name(), "seed": call.request.seed}
-    told = {**head, "scenes": call.request.scenes, "worlds": list(worlds), "generator": dict(identity)}
+    told = {**head, "scenes": call.request.scenes, **how, "generator": dict(identity)}
     named = {"high": [n for n in STATES if n in wanted], "low": [n for n in LOOKS if n in wanted]}
     content = {**told, **named, "rows": rows}
     write_text(call.request.out / "probing.json", json.dumps(content, indent=1, default=str) + "\n")

@@ -192,20 +192,24 @@ class Odd:
 
     def __init__(self, value: float) -> None:
         self.value = value
+        self.seeds: list[int] = []
 
     def features(self, conditions: list, videos: list, seeds: list, levels: list) -> list[Features]:
         """One answer, of the shape of a small model."""
+        self.seeds.append(*seeds)
         blocks = np.full((len(levels), 2, 5, 4, 4, 3), self.value, np.float32)
         return [Features(blocks, np.zeros((5, 4, 4, 2), np.float32))]
 
 
 def test_large_activations_are_kept_and_what_is_no_number_is_named(made: list) -> None:
-    assert asked(Odd(1e6), made[:1], [1.0])[0].blocks.max() == np.float32(1e6)
-    assert asked(Odd(1.0), made[:1], [1.0])[0].blocks.dtype == np.float16
+    assert asked(Odd(1e6), made[:1], [3], [1.0])[0].blocks.max() == np.float32(1e6)
+    assert asked(Odd(1.0), made[:1], [3], [1.0])[0].blocks.dtype == np.float16
+    asked(who := Odd(1.0), made[:3], [0, 1, 5], [1.0])
+    assert who.seeds == [0, 1, 5], "each clip has the noise of its seed"
     with pytest.raises(UserError, match="activations are not finite for a clip of kind exit"):
-        asked(Odd(float("nan")), made[:1], [1.0])
+        asked(Odd(float("nan")), made[:1], [3], [1.0])
     with pytest.raises(UserError, match=r"probing\.cells=17 is more than the 16 tokens"):
-        Shape.of(asked(Odd(1.0), made[:1], [1.0])[0], made[0], 17)
+        Shape.of(asked(Odd(1.0), made[:1], [3], [1.0])[0], made[0], 17)
 
 
 def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None:
@@ -294,6 +298,7 @@ def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) ->
         (["probing.levels=2"], "must be from 0 (clean) to 1 (noise)"),
         (["probing.worlds=moon"], "probing.worlds=moon must be all, or of occluder, push"),
         (["probing.worlds=push,push"], "each once"),
+        (["probing.noise=none"], "probing.noise=none is unknown; use own or same"),
         (["probing.cells=0"], "probing.cells=0 reads nothing"),
         (["cases=8"], "cases=8 is too few to hold scenes out; use 20"),
         (["cases=20", "generator=frozen"], "shows no features"),

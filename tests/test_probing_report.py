@@ -59,6 +59,8 @@ def test_the_figure_sets_given_pixels_beside_what_is_inferred(tmp_path: Path) ->
     [
         ({"seed": "7"}, "a has seed public, b 7: they cannot be compared"),
         ({"scenes": 64}, "a has scenes 20, b 64"),
+        ({"noise": "same"}, "a has noise own, b same"),
+        ({"worlds": ["orbit", "push"]}, "a has worlds None, b orbit, push"),
         ({"low": []}, "a has quantities depth, colour, b depth"),
         ({"rows": [row("depth", "trained", 0, 1.0, False, 0.1)]}, "a has levels 1.0, 0.3, b 1.0"),
     ],
