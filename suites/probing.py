@@ -65,7 +65,7 @@ class Probing:
     levels: str = "1,0.5,0.1"
     cells: int = 4
     worlds: str = "all"
-    noise: str = "own"
+    noise: str = "same"
     figures: bool = True
 
     def run(self, call: Call) -> int:
