@@ -29,8 +29,8 @@ from reports.options import options
 DONE, TROUBLE = 0, 2
 USAGE = "python -m reports.probing probes=FOLDER[,FOLDER...] out=FOLDER [names=NAME,...] [figures=false]"
 FIELDS = ("target", "source", "layer", "level", "control", "r2", "low", "high", "scenes", "rows")
-ASKED = ("setting", "seed", "scenes")
-HEADS = (*ASKED, "high", "low")
+ASKED = ("setting", "seed", "scenes", "worlds", "noise")
+HEADS = ("setting", "seed", "scenes", "high", "low")
 HEAD = ("quantity", "trained", "95 %", "layer", "untrained", "latents", "pixels", "exchanged", "rows")
 ACROSS = 4
 FLOOR = -0.2
@@ -83,7 +83,7 @@ def read(folder: Path, name: str) -> Probes:
     rows = content.get("rows", [])
     if not rows or any(not set(FIELDS) <= set(row) for row in rows) or not set(HEADS) <= set(content):
         raise ReportError(f"{path} lacks rows, or fields of them; write it anew with suite=probing")
-    asked = tuple(content[field] for field in ASKED)
+    asked = tuple(content.get(field, "own" if field == "noise" else None) for field in ASKED)
     return Probes(name, asked, tuple(content["high"]), tuple(content["low"]), tuple(rows))
 
 
@@ -155,7 +155,7 @@ def layers(probes: Probes) -> Drawn:
                 axis.plot(
                     [r["layer"] for r in rows], [max(r["r2"], FLOOR) for r in rows], label=label, **drawn
                 )
-        for source, dash in (("latents", "--"), ("pixels", (0, (1, 2)))):
+        for source, dash in (("latents", "--"), ("pixels", "-.")):
             for told, color in _plain(probes):
                 for row in probes.of(target, source, 1.0 if told == "given" else 0.0):
                     lines.append(tuple(row[field] for field in FIELDS))
@@ -168,6 +168,7 @@ def layers(probes: Probes) -> Drawn:
         axis.remove()
     for axis in axes[: len(targets)][-ACROSS:]:
         axis.set_xlabel("layer")
+        axis.tick_params(labelbottom=True)
     for axis in axes[::ACROSS]:
         axis.set_ylabel("R2")
     handles, labels = axes[0].get_legend_handles_labels()

@@ -24,7 +24,7 @@ from simbench.case import Setting
 from simbench.errors import UserError
 from simbench.files import write_text
 from simbench.generator import Features, Invalid
-from simbench.metrics.probes import Probed, probe
+from simbench.metrics.probes import Probed, probe_blocks
 from simbench.progress import progress
 from suites.naming import scene_ids
 from suites.probing_tables import Shape, Table, tables, truths
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simbench.study import Call
 
 REPORT = "reports.probing.main"
+NOISES = ("own", "same")
 FOLDS = 5
 FEWEST = 4 * FOLDS
 """Scenes of a world that a quantity must be defined in at a frame, or that frame is not read."""
@@ -64,6 +65,7 @@ class Probing:
     levels: str = "1,0.5,0.1"
     cells: int = 4
     worlds: str = "all"
+    noise: str = "same"
     figures: bool = True
 
     def run(self, call: Call) -> int:
@@ -71,6 +73,8 @@ class Probing:
         levels, worlds, count = self._levels(), self._worlds(), call.request.scenes
         if self.cells < 1:
             raise UserError(f"probing.cells={self.cells} reads nothing; use 1 or more")
+        if self.noise not in NOISES:
+            raise UserError(f"probing.noise={self.noise} is unknown; use own or same")
         print(f"suite=probing: worlds {', '.join(worlds)} in {count} scenes, levels {self.levels}")
         if call.planned:
             return exits.OK
@@ -81,12 +85,13 @@ class Probing:
             raise UserError("this generator shows no features; use generator=model, or one that has them")
         scenes = scene_ids(count, call.request.seed)
         made = [clip for scene in scenes for clip in clips(scene, Setting(), worlds)]
-        answers = [asked(who, made, levels) for who in (generator, generator.untrained(0))]
+        seeds = [0 if self.noise == "same" else number for number in range(len(made))]
+        answers = [asked(who, made, seeds, levels) for who in (generator, generator.untrained(0))]
         shape = Shape.of(answers[0][0], made[0], self.cells)
         rows = tables(answers, made, levels, shape)
         wanted = truths(made, shape)
         reads = list(read_all(rows, made, wanted))
-        _write(call, generator.identity(), worlds, list(wanted), reads)
+        _write(call, generator.identity(), {"worlds": worlds, "noise": self.noise}, list(wanted), reads)
         words = [
             f"probes={call.request.out}",
             f"out={call.request.out}",
@@ -119,13 +124,15 @@ class Probing:
         return found
 
 
-def asked(generator: Any, made: Sequence[Clip], levels: Sequence[float]) -> list[Features]:
-    """The features of every clip, in half precision where they fit. UserError where the generator cannot be
-    asked, and where it answers with what is not a number."""
+def asked(
+    generator: Any, made: Sequence[Clip], seeds: Sequence[int], levels: Sequence[float]
+) -> list[Features]:
+    """The features of every clip, noised by its seed, in half precision where they fit. UserError where the
+    generator cannot be asked, and where it answers with what is not a number."""
     found = []
     with progress("ask", len(made)) as bar:
-        for number, clip in enumerate(made):
-            (answer,) = generator.features([clip.condition], [clip.video], [number], levels)
+        for seed, clip in zip(seeds, made, strict=True):
+            (answer,) = generator.features([clip.condition], [clip.video], [seed], levels)
             if isinstance(answer, Invalid):
                 raise UserError(f"this generator cannot be asked about a {clip.kind} clip: {answer.reason}")
             for name, values in (("activations", answer.blocks), ("latents", answer.latents)):
@@ -143,68 +150,86 @@ def _stored(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float16 if np.abs(values).max(initial=0.0) <= half.max else np.float32)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is read together: `chosen`, bool [N, F] of frames or [N, F, n] of places, and of these R the
+    `targets` float64 [R, K] by name, their scenes, strata (a frame, or a place in a frame) and worlds, int
+    [R]. None of the last two tells anything by itself."""
+
+    chosen: np.ndarray
+    targets: Mapping[str, np.ndarray]
+    scenes: np.ndarray
+    strata: np.ndarray
+    worlds: np.ndarray
+
+
 def read_all(
     found: Iterator[Table], made: Sequence[Clip], wanted: Mapping[str, np.ndarray]
 ) -> Iterator[Read]:
     """The probes of every quantity from every table, and controls of every trained layer: the best layer of
     the controls is as much chosen as that of the model."""
+    sets = rows_of(made, wanted)
+    controls = [exchanged(rows) for rows in sets]
+    for table in found:
+        for rows, control in zip(sets, controls, strict=True):
+            asked = [(name, False, values) for name, values in rows.targets.items()]
+            if table.source == "trained":
+                asked += [(name, True, values) for name, values in control.items()]
+            features = (table.frames if rows.chosen.ndim == 2 else table.places)[rows.chosen]
+            blocks = np.repeat(np.arange(len(asked)), [values.shape[1] for _, _, values in asked])
+            targets = np.concatenate([values for _, _, values in asked], 1)
+            told = probe_blocks(features, targets, blocks, rows.scenes, rows.strata, rows.worlds, FOLDS)
+            for (name, mixed, _), one in zip(asked, told, strict=True):
+                yield Read(name, table.source, table.layer, table.level, mixed, one)
+
+
+def rows_of(made: Sequence[Clip], wanted: Mapping[str, np.ndarray]) -> list[Rows]:
+    """Rows of every quantity that FEWEST scenes of a world have in a stratum and that varies in one; those of
+    the same rows side by side."""
     scenes, worlds = (
         np.unique(names, return_inverse=True)[1]
         for names in ([clip.scene for clip in made], [clip.world for clip in made])
     )
-    for table in found:
-        for name, values in wanted.items():
-            features = table.frames if values.ndim == 3 else table.places
-            rows = _rows(features, values, scenes, worlds)
-            if rows is None:
-                continue
-            place = (name, table.source, table.layer, table.level)
-            yield Read(*place, False, probe(*rows, folds=FOLDS))
-            if table.source == "trained":
-                yield Read(*place, True, probe(*exchanged(rows), folds=FOLDS))
+    sets: dict[tuple[tuple[int, ...], bytes], Rows] = {}
+    for name, values in wanted.items():
+        chosen = np.isfinite(values).all(-1)
+        strata = np.broadcast_to(np.arange(chosen[0].size).reshape(chosen.shape[1:]), chosen.shape)
+        whose, kinds = (
+            np.broadcast_to(n.reshape(-1, *[1] * (chosen.ndim - 1)), chosen.shape) for n in (scenes, worlds)
+        )
+        for world in np.unique(kinds):
+            for stratum in np.unique(strata):
+                here = chosen & (kinds == world) & (strata == stratum)
+                if len(np.unique(whose[here])) < FEWEST:
+                    chosen = chosen & ~here
+        parts = strata[chosen]
+        if not any(np.ptp(values[chosen][parts == part], axis=0).any() for part in np.unique(parts)):
+            continue
+        key = (chosen.shape, chosen.tobytes())
+        have = sets[key].targets if key in sets else {}
+        sets[key] = Rows(chosen, {**have, name: values[chosen]}, whose[chosen], parts, kinds[chosen])
+    return list(sets.values())
 
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Features, targets, scenes, strata (a frame, or a place in a frame), and worlds: none of the last two tells
-anything by itself."""
-
-
-def _rows(features: np.ndarray, values: np.ndarray, scenes: np.ndarray, worlds: np.ndarray) -> Rows | None:
-    known = np.isfinite(values).all(-1)
-    whose, kinds = (
-        np.broadcast_to(names.reshape(-1, *[1] * (known.ndim - 1)), known.shape)[known]
-        for names in (scenes, worlds)
-    )
-    strata = np.broadcast_to(np.arange(known[0].size).reshape(known.shape[1:]), known.shape)[known]
-    kept = np.zeros(len(whose), bool)
-    for world, stratum in np.unique(np.stack((kinds, strata), 1), axis=0):
-        here = (kinds == world) & (strata == stratum)
-        kept |= here & (len(np.unique(whose[here])) >= FEWEST)
-    if not kept.any():
-        return None
-    return features[known][kept], values[known][kept], whose[kept], strata[kept], kinds[kept]
-
-
-def exchanged(rows: Rows) -> Rows:
-    """The same rows with their targets at random among those of a world in a stratum."""
-    features, targets, scenes, strata, worlds = rows
-    rng, mixed = np.random.default_rng(1), targets.copy()
-    for world, stratum in np.unique(np.stack((worlds, strata), 1), axis=0):
-        here = np.flatnonzero((worlds == world) & (strata == stratum))
-        mixed[here] = targets[rng.permutation(here)]
-    return features, mixed, scenes, strata, worlds
+def exchanged(rows: Rows) -> dict[str, np.ndarray]:
+    """The targets of rows at random among those of a world in a stratum."""
+    rng, order = np.random.default_rng(1), np.arange(len(rows.scenes))
+    for world, stratum in np.unique(np.stack((rows.worlds, rows.strata), 1), axis=0):
+        here = np.flatnonzero((rows.worlds == world) & (rows.strata == stratum))
+        order[here] = rng.permutation(here)
+    return {name: values[order] for name, values in rows.targets.items()}
 
 
 def _write(
     call: Call,
     identity: Mapping[str, Any],
-    worlds: Sequence[str],
+    how: Mapping[str, Any],
     wanted: Sequence[str],
     reads: Sequence[Read],
 ) -> None:
     rows = [read.row() for read in reads]
     head = {"schema": 1, "kind": "probing", "setting": Setting().name(), "seed": call.request.seed}
-    told = {**head, "scenes": call.request.scenes, "worlds": list(worlds), "generator": dict(identity)}
+    told = {**head, "scenes": call.request.scenes, **how, "generator": dict(identity)}
     named = {"high": [n for n in STATES if n in wanted], "low": [n for n in LOOKS if n in wanted]}
     content = {**told, **named, "rows": rows}
     write_text(call.request.out / "probing.json", json.dumps(content, indent=1, default=str) + "\n")

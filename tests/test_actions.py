@@ -79,16 +79,17 @@ def test_training_clips_have_the_commands_that_their_suite_gives(family: str) ->
 
 
 def test_commands_go_with_the_picture() -> None:
-    """Where a rod's tip is told to be there is the rod: the end of what is white in the picture."""
+    """Where a rod's tip is told to be, what is white ends in that row of that frame, to 1.5 px."""
     mix = dataclasses.replace(named("acts"), families=("push",), width=64, height=64)
     for index in range(4):
         sample = draw(mix, 0, index)
         assert sample.actions is not None
-        t = 7
-        x, y = (coordinate(sample.actions[t], axis) for axis in ("x", "y"))
-        place = sample.video[t, min(int(y * 64), 63), max(min(int(x * 64), 63), 0)]
-        beside = sample.video[0, min(int(y * 64), 63), max(min(int(x * 64), 63), 0)]
-        assert np.abs(place.astype(int) - beside).max() > 20 or place.min() > 180
+        from_left = coordinate(sample.actions[0], "x") < 0.5
+        for t in range(3, 9):
+            x, y = (coordinate(sample.actions[t], axis) for axis in ("x", "y"))
+            white = np.flatnonzero(sample.video[t, int(y * 64)].min(-1) > 180)
+            end = white.max() + 1 if from_left else white.min()
+            assert abs(end - x * 64) < 1.5, (index, t)
 
 
 def test_a_still_is_a_frame_of_its_clip() -> None:

@@ -53,6 +53,12 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "targets": np.random.default_rng(1).normal(size=(40, 2)),
         "scenes": np.arange(40) % 10,
     },
+    "probes.probe_blocks": {
+        "features": np.random.default_rng(0).normal(size=(40, 3)),
+        "targets": np.random.default_rng(1).normal(size=(40, 3)),
+        "blocks": np.array([0, 0, 1]),
+        "scenes": np.arange(40) % 10,
+    },
     "probes.split": {"scenes": np.arange(40) % 10, "folds": 5, "seed": 0},
     "distances.frechet": SETS,
     "distances.frechet_infinity": {**SETS, "seed": 0},
@@ -175,6 +181,8 @@ FOUND = found()
 
 def values(result: Any) -> list[np.ndarray]:
     """All arrays and numbers of a result."""
+    if isinstance(result, list) and all(dataclasses.is_dataclass(part) for part in result):
+        return [value for part in result for value in values(part)]
     if dataclasses.is_dataclass(result):
         return [np.asarray(getattr(result, f.name)) for f in dataclasses.fields(result)]
     return [np.asarray(r) for r in result] if isinstance(result, tuple) else [np.asarray(result)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simbench.metrics.probes import probe, split
+from simbench.metrics.probes import probe, probe_blocks, split
 
 
 def planted(rows: int, scenes: int, noise: float, features: int = 12) -> tuple[np.ndarray, ...]:
@@ -33,6 +33,22 @@ def test_nothing_is_read_from_noise() -> None:
     rng = np.random.default_rng(1)
     found = probe(rng.normal(size=(600, 40)), rng.normal(size=(600, 1)), np.arange(600) % 60)
     assert -0.1 < found.r2 < 0.03
+
+
+def test_the_penalty_is_not_chosen_on_what_is_held_out() -> None:
+    """The best of nine penalties on held-out noise is never worse than the mean; one chosen before is."""
+    rng = np.random.default_rng(11)
+    scenes = np.arange(40)
+    found = [probe(rng.normal(size=(40, 10)), rng.normal(size=(40, 1)), scenes).r2 for _ in range(30)]
+    assert np.mean(found) < -0.03
+
+
+def test_the_penalty_is_chosen_on_scenes_that_are_not_fitted() -> None:
+    """Eight rows of a scene are alike: chosen on other rows of it, no penalty would seem the best."""
+    rng = np.random.default_rng(12)
+    scenes = np.repeat(np.arange(50), 8)
+    x, y = rng.normal(size=(50, 60))[scenes], rng.normal(size=(50, 1))[scenes]
+    assert probe(x, y, scenes).r2 > -0.2
 
 
 def test_a_scene_known_by_heart_tells_nothing() -> None:
@@ -91,6 +107,37 @@ def test_strata_that_never_vary_are_not_counted() -> None:
     found = probe(np.tile(x, (2, 1)), twice, np.tile(scenes, 2), np.repeat([0, 1], 200))
     alone = probe(x, y, scenes)
     assert (found.rows, found.scenes) == (200, 40) and found.r2 == pytest.approx(alone.r2)
+
+
+def test_a_feature_that_hardly_varies_where_it_is_fitted_does_no_harm_elsewhere() -> None:
+    """Pixels of a white page: here and there a scene has something in one, most have traces or nothing."""
+    rng = np.random.default_rng(10)
+    scenes = np.arange(80)
+    page = np.where(rng.random((80, 300)) < 0.02, 1.0, 0.0)
+    traces = np.where(rng.random((80, 300)) < 0.02, 1e-4, 0.0)
+    y = rng.normal(size=(80, 1))
+    assert -0.3 < probe(np.maximum(page, traces), y, scenes).r2 < 0.2
+    # What is read from other features is read beside them all the same.
+    x = np.hstack([y + 0.1 * rng.normal(size=(80, 1)) for _ in range(30)])
+    assert probe(np.hstack((x, np.maximum(page, traces))), y, scenes).r2 > 0.6
+
+
+def test_targets_side_by_side_are_read_as_each_alone() -> None:
+    """With penalties of their own: one is all signal, one is noise, one varies in one stratum alone."""
+    rng = np.random.default_rng(9)
+    x, y, scenes = planted(240, 40, 0.1, features=60)
+    parts, kinds = np.repeat([0, 1], 120), np.tile([0, 1, 2], 80)
+    noise = rng.normal(size=(240, 1))
+    once = np.where(parts == 0, y[:, 0], 4.0)[:, None]
+    found = probe_blocks(x, np.hstack((y, noise, once)), np.array([5, 5, 7, 9]), scenes, parts, kinds)
+    alone = [probe(x, values, scenes, parts, kinds) for values in (y, noise, once)]
+    for one, other in zip(found, alone, strict=True):
+        assert one.r2 == pytest.approx(other.r2, abs=1e-9) and one.low == pytest.approx(other.low, abs=1e-9)
+        assert (one.rows, one.scenes) == (other.rows, other.scenes)
+    assert [result.rows for result in found] == [240, 240, 120]
+    assert found[0].r2 > 0.9 and found[1].r2 < 0.1
+    with pytest.raises(ValueError, match="never vary"):
+        probe_blocks(x, np.hstack((y, np.ones((240, 1)))), np.array([0, 0, 1]), scenes)
 
 
 def test_units_of_features_and_targets_have_no_say() -> None:

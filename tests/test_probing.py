@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from simbench.cli import main
 from simbench.errors import UserError
 from simbench.generator import Features
 from simbench.instruments.balls import positions
-from suites.probing import asked, exchanged, read_all
+from suites.probing import Rows, asked, exchanged, read_all, rows_of
 from suites.probing_tables import Shape, Table, by_frame, patches, pooled, regrid, tables, truths
 from suites.probing_worlds import LOOKS, PLACED, STATES, WORLDS, clips
 
@@ -161,6 +162,24 @@ def test_balls_are_weighed_in_squares_with_time_to_meet() -> None:
             clips("public-0000", setting)
 
 
+def test_rows_are_shared_where_they_are_the_same_and_left_out_where_few_have_them(made: list) -> None:
+    every = [dataclasses.replace(made[0], scene=f"s{i}", world="ab"[i % 2]) for i in range(50)]
+    one = np.random.default_rng(0).normal(size=(50, 3, 2))
+    few = one[..., :1].copy()
+    few[::2][5:, 1] = np.nan
+    still = np.broadcast_to(np.arange(3.0)[None, :, None], (50, 3, 1)).copy()
+    places = np.zeros((50, 3, 4, 1))
+    places[:, :, 2, 0] = one[..., 0]
+    wanted = {"a": one, "b": one[..., 1:], "few": few, "still": still, "places": places}
+    first, second, third = rows_of(every, wanted)
+    assert list(first.targets) == ["a", "b"] and len(first.scenes) == 150 and first.chosen.all()
+    # In the second frame 5 scenes of the first world have a value: too few; those of the other stay.
+    assert list(second.targets) == ["few"] and second.chosen.sum(0).tolist() == [50, 25, 50]
+    assert set(second.worlds[second.strata == 1]) == {1}
+    assert list(third.targets) == ["places"] and third.strata.max() == 11, "what never varies is not read"
+    assert np.array_equal(first.targets["a"], one.reshape(-1, 2))
+
+
 def test_names_of_clips_say_nothing_of_their_future(made: list) -> None:
     names = [clip.condition.name for clip in made]
     assert len(set(names)) == len(names)
@@ -173,20 +192,24 @@ class Odd:
 
     def __init__(self, value: float) -> None:
         self.value = value
+        self.seeds: list[int] = []
 
     def features(self, conditions: list, videos: list, seeds: list, levels: list) -> list[Features]:
         """One answer, of the shape of a small model."""
+        self.seeds.append(*seeds)
         blocks = np.full((len(levels), 2, 5, 4, 4, 3), self.value, np.float32)
         return [Features(blocks, np.zeros((5, 4, 4, 2), np.float32))]
 
 
 def test_large_activations_are_kept_and_what_is_no_number_is_named(made: list) -> None:
-    assert asked(Odd(1e6), made[:1], [1.0])[0].blocks.max() == np.float32(1e6)
-    assert asked(Odd(1.0), made[:1], [1.0])[0].blocks.dtype == np.float16
+    assert asked(Odd(1e6), made[:1], [3], [1.0])[0].blocks.max() == np.float32(1e6)
+    assert asked(Odd(1.0), made[:1], [3], [1.0])[0].blocks.dtype == np.float16
+    asked(who := Odd(1.0), made[:3], [0, 1, 5], [1.0])
+    assert who.seeds == [0, 1, 5], "each clip has the noise of its seed"
     with pytest.raises(UserError, match="activations are not finite for a clip of kind exit"):
-        asked(Odd(float("nan")), made[:1], [1.0])
+        asked(Odd(float("nan")), made[:1], [3], [1.0])
     with pytest.raises(UserError, match=r"probing\.cells=17 is more than the 16 tokens"):
-        Shape.of(asked(Odd(1.0), made[:1], [1.0])[0], made[0], 17)
+        Shape.of(asked(Odd(1.0), made[:1], [3], [1.0])[0], made[0], 17)
 
 
 def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None:
@@ -195,21 +218,22 @@ def test_given_frames_are_not_read_and_exchange_keeps_strata(made: list) -> None
     assert set(found) == {*STATES, *LOOKS}
     assert all(np.isnan(values[:, :2]).all() for values in found.values())
     assert np.isfinite(found["colour"][:, 2:]).all()
-    rows = (np.zeros((40, 1)), np.arange(40.0)[:, None], np.arange(40), np.repeat([0, 1], 20))
-    mixed = exchanged((*rows, np.tile([0, 1], 20)))[1][:, 0]
+    values = {"depth": np.arange(40.0)[:, None]}
+    mixed = exchanged(
+        Rows(np.ones((40, 1), bool), values, np.arange(40), np.repeat([0, 1], 20), np.tile([0, 1], 20))
+    )["depth"][:, 0]
     assert sorted(mixed[:20:2]) == list(range(0, 20, 2)) and sorted(mixed[1:20:2]) == list(range(1, 20, 2))
     assert mixed.tolist() != list(range(40))
 
 
 def test_features_are_repeatable_and_know_no_more_than_what_is_given(folder: Path, made: list) -> None:
     generator = ModelGenerator(dir=str(folder))
-    clip, other = made[0], made[2]
+    clip = made[0]
     ask = ([clip.condition], [clip.video], [7], [1.0, 0.2])
     (first,), (again,) = generator.features(*ask), generator.features(*ask)
     assert isinstance(first, Features) and np.array_equal(first.blocks, again.blocks)
     assert first.blocks.ndim == 6 and first.blocks.shape[0] == 2 and np.isfinite(first.blocks).all()
     # Another future behind the same given frames: nothing changes at level 1, and much at 0.2.
-    (else_,) = generator.features([clip.condition], [other.video], [7], [1.0, 0.2])
     frames = clip.video.frames.copy()
     frames[5:] = 255 - frames[5:]
     (else_,) = generator.features([clip.condition], [type(clip.video)(frames, 8.0)], [7], [1.0, 0.2])
@@ -240,13 +264,22 @@ def test_a_planted_state_is_read_and_a_control_is_not(made: list) -> None:
 
 def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "probes"
-    words = [f"generator.dir={folder}", "cases=20", "probing.levels=1,0.3", "probing.cells=1", f"out={out}"]
+    words = [
+        f"generator.dir={folder}",
+        "cases=20",
+        "probing.worlds=push,balls",
+        "probing.levels=1,0.3",
+        "probing.cells=1",
+        f"out={out}",
+    ]
     assert main(["suite=probing", "generator=model", "probing.figures=false", *words]) == exits.OK
     content = json.loads((out / "probing.json").read_text())
     rows = content["rows"]
     assert {r["source"] for r in rows} == {"trained", "untrained", "latents", "pixels"}
     assert {r["level"] for r in rows if r["source"] == "trained"} == {1.0, 0.3}
     assert all(r["low"] <= r["r2"] <= r["high"] for r in rows)
+    every = {(r["layer"], r["level"]) for r in rows if r["source"] == "trained"}
+    assert {(r["layer"], r["level"]) for r in rows if r["control"]} == every
     colour = max(
         r["r2"] for r in rows if r["target"] == "colour" and r["source"] == "pixels" and r["level"] == 0
     )
@@ -265,6 +298,7 @@ def test_the_study_writes_what_its_report_reads(folder: Path, tmp_path: Path) ->
         (["probing.levels=2"], "must be from 0 (clean) to 1 (noise)"),
         (["probing.worlds=moon"], "probing.worlds=moon must be all, or of occluder, push"),
         (["probing.worlds=push,push"], "each once"),
+        (["probing.noise=none"], "probing.noise=none is unknown; use own or same"),
         (["probing.cells=0"], "probing.cells=0 reads nothing"),
         (["cases=8"], "cases=8 is too few to hold scenes out; use 20"),
         (["cases=20", "generator=frozen"], "shows no features"),
@@ -276,101 +310,6 @@ def test_wrong_options_are_named(
     assert main(["suite=probing", *words, f"out={tmp_path / 'out'}"]) == exits.TROUBLE
     said = capsys.readouterr().err
     assert says in said and said.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["probes=nowhere", "out=x"], "cannot be read"),
-        (["probes=a,b", "out=x", "names=a"], "names= has 1 and probes= 2"),
-        (["out=x"], "probes= is missing"),
-        (["probes=a", "out=x", "figures=perhaps"], "neither true nor false"),
-    ],
-)
-def test_the_report_names_what_is_wrong(
-    words: list[str],
-    says: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert report.main(words) == 2
-    said = capsys.readouterr().err
-    assert says in said and said.count("\n") == 1
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "probing.json").write_text('{"schema": 1, "kind": "probing", "rows": [{}]}')
-    assert report.main(["probes=bad", "out=y"]) == 2 and "lacks rows" in capsys.readouterr().err
-
-
-def row(target: str, source: str, layer: int, level: float, control: bool, r2: float) -> dict:
-    """One of a file."""
-    place = {"target": target, "source": source, "layer": layer, "level": level, "control": control}
-    return {**place, "r2": r2, "low": r2 - 0.1, "high": r2 + 0.1, "scenes": 20, "rows": 60}
-
-
-def file(folder: Path, **changed: object) -> Path:
-    """A folder with probes of depth from two layers and of the colour of pixels."""
-    rows = [row("depth", "trained", n, level, c, v) for level in (1.0, 0.3) for n, c, v in LAYERS]
-    rows += [row("depth", "pixels", 0, level, False, value) for level, value in ((1.0, -0.7), (0.0, 0.6))]
-    head = {"schema": 1, "kind": "probing", "setting": "s", "seed": "public", "scenes": 20}
-    content = {**head, "high": ["depth"], "low": ["colour"], "rows": rows, **changed}
-    folder.mkdir(parents=True)
-    (folder / "probing.json").write_text(json.dumps(content))
-    return folder
-
-
-LAYERS = ((0, False, 0.1), (1, False, 0.5), (0, True, 0.07), (1, True, 0.02))
-
-
-def test_the_control_is_chosen_among_layers_as_the_model_is(tmp_path: Path) -> None:
-    probes = report.read(file(tmp_path / "a"), "a")
-    lines = report.markdown([probes]).splitlines()
-    known, seen = [line for line in lines if line.startswith("| depth")]
-    assert known == "| depth | 0.50 | 0.40 to 0.60 | 1 | – | – | -0.70 | 0.07 | 60 |"
-    assert "| 0.60 | 0.07 |" in seen
-    assert "| colour | not read: too few scenes have it" in report.markdown([probes])
-
-
-def test_the_figure_sets_given_pixels_beside_what_is_inferred(tmp_path: Path) -> None:
-    from reports.figures.style import style
-
-    with style():
-        drawn = report.layers(report.read(file(tmp_path / "a"), "a"))
-        axis = drawn.figure.axes[0]
-        lines = {line.get_label(): line for line in axis.get_lines()}
-        assert lines["pixels, given"].get_ydata()[0] == -0.2 and lines["pixels, seen"].get_ydata()[0] == 0.6
-        assert lines["pixels, given"].get_color() == lines["trained, level 1"].get_color()
-        assert {(r[1], r[3]) for r in drawn.rows} >= {("pixels", 1.0), ("pixels", 0.0)}
-        one = report.read(file(tmp_path / "b", rows=[row("depth", "trained", 0, 1.0, False, 0.1)]), "b")
-        assert len(report.models([one, one]).figure.axes) == 1
-        assert not [t for t in report.layers(one).figure.axes[0].get_lines() if "seen" in str(t.get_label())]
-
-
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
-        ({"seed": "7"}, "a has seed public, b 7: they cannot be compared"),
-        ({"scenes": 64}, "a has scenes 20, b 64"),
-        ({"low": []}, "a has quantities depth, colour, b depth"),
-        ({"rows": [row("depth", "trained", 0, 1.0, False, 0.1)]}, "a has levels 1.0, 0.3, b 1.0"),
-    ],
-)
-def test_models_asked_differently_are_not_compared(
-    changed: dict, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    one, other = file(tmp_path / "a"), file(tmp_path / "b", **changed)
-    assert report.main([f"probes={one},{other}", f"out={tmp_path / 'out'}", "figures=false"]) == 2
-    said = capsys.readouterr().err
-    assert says in said and said.count("\n") == 1 and not (tmp_path / "out").exists()
-
-
-def test_a_file_without_its_head_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = file(tmp_path / "a")
-    content = json.loads((folder / "probing.json").read_text())
-    (folder / "probing.json").write_text(json.dumps({k: v for k, v in content.items() if k != "high"}))
-    assert report.main([f"probes={folder}", f"out={tmp_path / 'out'}"]) == 2
-    assert "lacks rows, or fields of them" in capsys.readouterr().err
 
 
 def test_all_tables_have_a_row_for_each_clip(folder: Path, made: list) -> None:
