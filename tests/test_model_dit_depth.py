@@ -18,6 +18,8 @@ from model.config import DiTConfig  # noqa: E402
 from model.diffusion.denoiser import Batch, Denoiser  # noqa: E402
 from model.network.dit import DiT  # noqa: E402
 from model.network.pack import Budget, Clip, pack  # noqa: E402
+from model.scaling import measure  # noqa: E402
+from model.training import sources  # noqa: E402
 from model.training.config import parse  # noqa: E402
 from model.training.feed import Feed  # noqa: E402
 from model.training.loop import start_from  # noqa: E402
@@ -200,6 +202,21 @@ def test_clips_without_depth_are_refused(tmp_path: Path, capsys: pytest.CaptureF
         said = capsys.readouterr().err
         assert f"{name}: model.dit.given_depth=true needs clips with their depth" in said
         assert "pool depth=true" in said and said.count("\n") == 1
+
+
+def test_a_rendered_pool_has_depth_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simbench.store.default_store", lambda: tmp_path)
+    monkeypatch.setattr("model.clips.worlds.named", lambda name: Mix(width=8, height=8, frames=1, samples=1))
+    data = parse(options(tmp_path)).data
+    assert sources.rendered(data, 2, depth=True).sample(1).depth is not None
+    assert sources.rendered(data, 2).sample(1).depth is None
+    assert sources.pool_folder(data, depth=True).name == f"{sources.pool_folder(data).name}-depth"
+
+
+def test_speed_is_measured_on_clips_of_unknown_depth(tmp_path: Path) -> None:
+    asked = parse(options(tmp_path, model__dit__given_depth="true"))
+    raw = measure._raw(asked, Denoiser(asked.model), (5, 8, 8))
+    assert raw.depth is not None and raw.depth.shape == (4, 2, 4, 2, 2) and raw.depth.isnan().all()
 
 
 def test_a_run_is_told_depth_and_says_so_in_its_model(tmp_path: Path) -> None:
