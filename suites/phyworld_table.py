@@ -186,8 +186,8 @@ def verdict(points: Sequence[Point], still: float) -> list[str]:
     else:
         shares = [1 - means[split][1] / means[split][0] for split in ("id", "ood")]
         lines.append(
-            f"The error falls by {shares[0]:.0%} in range and by {shares[1]:.0%} out of it: the direction of the"
-            " published trend, in which it hardly falls out of range."
+            f"The error falls by {shares[0]:.0%} in range and by {shares[1]:.0%} out of it: the direction of"
+            " the published trend, in which it hardly falls out of range."
         )
     return lines
 
