@@ -73,8 +73,8 @@ MEASURES = (
         "two views, camera and points adjusted together: what is left over",
         "px",
         "low",
-        "what slides along its epipolar line costs nothing; a zoom or a homography of each frame little, as pose "
-        "and focal length take it up; too short a way fits anything; noise below the clip's own hides",
+        "what slides along its epipolar line costs nothing; a zoom or a homography of each frame little, as "
+        "pose and focal length take it up; too short a way fits anything; noise below the clip's own hides",
         named(*TIME),
         named("shuffled", "blurred", "breathing", "wobbled", "noisy"),
     ),
