@@ -176,10 +176,11 @@ def verdict(points: Sequence[Point], still: float) -> list[str]:
             "The error out of range falls by as large a factor: the published trend is not reproduced."
         )
     elif means["id"][1] > TRAINED * still or seeds < 2:
-        why = f"in range it is {means['id'][1] / still:.0%} of what the last given frame has"
+        left = means["id"][1] / still
+        whys = [f"in range it is {left:.0%} of what the last given frame has"] * (left > TRAINED)
+        whys = ["one seed each"] * (seeds < 2) + whys
         lines.append(
-            f"It has the signs of the published trend, but {'one seed each' if seeds < 2 else why}"
-            f"{f', and {why}' if seeds < 2 else ''}: not reproduced at this size."
+            f"It has the signs of the published trend, but {', and '.join(whys)}: not reproduced at this size."
         )
     elif means["ood"][1] >= FLAT * means["ood"][0]:
         lines.append("The error in range falls, and out of range it does not follow: the published trend.")
