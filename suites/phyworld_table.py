@@ -180,7 +180,8 @@ def verdict(points: Sequence[Point], still: float) -> list[str]:
         whys = [f"in range it is {left:.0%} of what the last given frame has"] * (left > TRAINED)
         whys = ["one seed each"] * (seeds < 2) + whys
         lines.append(
-            f"It has the signs of the published trend, but {', and '.join(whys)}: not reproduced at this size."
+            f"It has the signs of the published trend, but {', and '.join(whys)}: not reproduced at this"
+            " size."
         )
     elif means["ood"][1] >= FLAT * means["ood"][0]:
         lines.append("The error in range falls, and out of range it does not follow: the published trend.")
