@@ -36,6 +36,8 @@ PAPER = (
 )
 TRAINED = 0.5
 """Share of the error of the last given frame, held, below which a model has learned to move things."""
+FLAT = 0.9
+"""Share of its first error that is left out of range, from which on the error there has hardly fallen."""
 BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#7F7F7F"
 
 
@@ -174,13 +176,21 @@ def verdict(points: Sequence[Point], still: float) -> list[str]:
             "The error out of range falls by as large a factor: the published trend is not reproduced."
         )
     elif means["id"][1] > TRAINED * still or seeds < 2:
-        why = f"in range it is {means['id'][1] / still:.0%} of what the last given frame has"
+        left = means["id"][1] / still
+        whys = [f"in range it is {left:.0%} of what the last given frame has"] * (left > TRAINED)
+        whys = ["one seed each"] * (seeds < 2) + whys
         lines.append(
-            f"It has the signs of the published trend, but {'one seed each' if seeds < 2 else why}"
-            f"{f', and {why}' if seeds < 2 else ''}: not reproduced at this size."
+            f"It has the signs of the published trend, but {', and '.join(whys)}: not reproduced at this"
+            " size."
         )
-    else:
+    elif means["ood"][1] >= FLAT * means["ood"][0]:
         lines.append("The error in range falls, and out of range it does not follow: the published trend.")
+    else:
+        shares = [1 - means[split][1] / means[split][0] for split in ("id", "ood")]
+        lines.append(
+            f"The error falls by {shares[0]:.0%} in range and by {shares[1]:.0%} out of it: the direction of"
+            " the published trend, in which it hardly falls out of range."
+        )
     return lines
 
 

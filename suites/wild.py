@@ -8,7 +8,7 @@ reference  clips to compare with, clip by clip where the names are the same
 out        a JSON file with every clip; nothing is left out
 depth      a depth network, TorchScript, with sha256=; see simbench/instruments/depth_network.py
 side       shorter side at which clips are read, px (default 240); frames: how many, from the first (49)
-gap, pairs frames between the two of a pair (4), and how many pairs of a clip (5)
+gap, pairs frames between the two of a pair (4), and how many pairs of a clip (12)
 span       frames over which points are followed (8)
 
 Each measure is printed with what it is blind to, and gated by motion: a clip that stands still has 0.

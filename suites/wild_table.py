@@ -49,7 +49,7 @@ class Options:
     seed: int = 2001
     folder: str = ""
     gap: int = 2
-    pairs: int = 5
+    pairs: int = 12
     card: str = ""
     block: str = "matrix"
     sheet: str = ""

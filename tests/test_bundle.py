@@ -93,6 +93,26 @@ def test_a_third_frame_that_was_zoomed_or_skewed_alone_costs_pixels() -> None:
     assert clean < 0.1 and third(found, skewed) > 0.5
 
 
+def test_a_homography_of_each_frame_is_seen_only_in_a_third_view() -> None:
+    """A fundamental matrix has 7 free numbers, the adjusted camera 6: two views refuse one part in seven of a
+    wobble, and the focal length takes most of that."""
+    corners = np.array([[0, 0], [320, 0], [320, 240], [0, 240]], np.float32)
+    two, three = [], []
+    for seed in range(6):
+        rng = np.random.default_rng([seed, 9])
+        moved = [(corners + rng.normal(0.0, 0.015 * 240, (4, 2))).astype(np.float32) for _ in range(3)]
+        uv = np.stack(
+            [
+                cv2.perspectiveTransform(seen[None], cv2.getPerspectiveTransform(corners, to))[0]
+                for seen, to in zip(views(seed), moved, strict=True)
+            ]
+        )
+        found = adjusted(uv)
+        two.append(found.reproj_px)
+        three.append(third(found, uv))
+    assert np.median(two) < 0.1 and np.median(three) > 1.0
+
+
 @pytest.mark.parametrize("what", ["turn", "roll", "flat"])
 def test_what_a_homography_explains_is_explained(what: str) -> None:
     """A camera that only turns, or a wall that it goes past: any fundamental matrix fits, most give no

@@ -183,6 +183,7 @@ def written(
             [(1.0, 2.0), (1.0, 2.0), (1.0, 2.0)],
             "does not fall for sure: the published trend is not reproduced",
         ),
+        ([(1.0, 2.0), (0.5, 1.7), (0.2, 1.4)], "by 80% in range and by 30% out of it: the direction"),
         ([(1.0, 2.0), (0.5, 0.9), (0.2, 0.3)], "as large a factor: the published trend is not reproduced"),
     ],
 )

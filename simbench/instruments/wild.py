@@ -46,7 +46,7 @@ class Reader:
     side: int = 240
     frames: int = 49
     gap: int = 4
-    pairs: int = 5
+    pairs: int = 12
     span: int = 8
     threshold: float = 0.5
 

@@ -73,9 +73,10 @@ MEASURES = (
         "two views, camera and points adjusted together: what is left over",
         "px",
         "low",
-        "what slides along its epipolar line costs nothing, a zoom little; too short a way fits anything",
+        "what slides along its epipolar line costs nothing; a zoom or a homography of each frame little, as "
+        "pose and focal length take it up; too short a way fits anything; noise below the clip's own hides",
         named(*TIME),
-        named("shuffled", "blurred", "breathing"),
+        named("shuffled", "blurred", "breathing", "wobbled", "noisy"),
     ),
     Measure(
         "third",
@@ -95,7 +96,7 @@ MEASURES = (
         "a frozen video scores best here, a blurred one better than a sharp one; all that bends smoothly is "
         "followed",
         named(*TIME, "blurred"),
-        named("wobbled", "bent", "breathing", "noisy", "spliced"),
+        named("wobbled", "bent", "breathing", "noisy"),
     ),
     Measure(
         "tracks",
@@ -122,7 +123,7 @@ MEASURES = (
         "low",
         "a frozen or blurred video scores best here; a fade, and what pops up or vanishes, is no flicker",
         named("backwards"),
-        named("postcard", "wobbled", "bent", "breathing", "blurred", "spliced"),
+        named("postcard", "wobbled", "bent", "breathing", "blurred"),
     ),
     Measure(
         "cuts",
