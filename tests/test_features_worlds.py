@@ -113,6 +113,13 @@ def test_a_frame_and_its_change_come_in() -> None:
     )
 
 
+def test_an_even_picture_has_no_detail_at_its_edge_either() -> None:
+    import torch
+
+    even = torch.full((1, 5, 64, 64, 3), 200, dtype=torch.uint8)
+    assert float(prepared(even)[0, 6].abs().max()) < 1e-5
+
+
 def test_a_shorter_clip_is_smaller_all_the_way() -> None:
     import torch
 

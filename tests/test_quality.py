@@ -12,7 +12,7 @@ from conftest import build
 
 from simbench.errors import UserError
 from suites import measure, quality, quality_page
-from suites.quality_rows import Clip, across_halves, averages, distances
+from suites.quality_rows import TRUTH, Clip, across_halves, averages, distances, scaled_states
 
 pytestmark = pytest.mark.torch
 SHORT = ["suite=permanence", "scenes=4", "workers=1", "space=random-motion,states"]
@@ -100,6 +100,17 @@ def test_lpips_is_measured_with_its_trunk(tmp_path: Path, monkeypatch: pytest.Mo
     assert "lpips" not in values and missing["lpips"].startswith("not measured: weights missing; add lpips=")
     with pytest.raises(UserError, match=r"lpips=.*trunk.pth: weights=.* has sha256"):
         quality._check_lpips(quality.Options(**{**given, "lpips_sha256": ""}))
+
+
+def test_states_weigh_by_their_spread_in_the_truth() -> None:
+    def told(who: str, *states: float) -> Clip:
+        """A clip of which only its states matter."""
+        return Clip(who, "a", np.zeros((1, 8, 8, 3), np.uint8), {}, {}, "", np.array(states))
+
+    truth = [told(TRUTH, 10.0, 0.1, 7.0), told(TRUTH, 30.0, 0.3, 7.0)]
+    found = scaled_states({TRUTH: truth, "made": [told("made", 50.0, 0.5, 9.0)]})
+    np.testing.assert_allclose(found[TRUTH], [[1.0, 1.0, 7.0], [3.0, 3.0, 7.0]])
+    np.testing.assert_allclose(found["made"], [[5.0, 5.0, 9.0]])
 
 
 def test_sets_are_compared_across_scenes() -> None:
