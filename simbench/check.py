@@ -177,7 +177,9 @@ def _missing(videos: Videos, name: str, strays: Sequence[str]) -> Finding:
     close = difflib.get_close_matches(wanted, strays, 1, 0.8)
     hint = f"; there is {close[0]}" if close else ""
     return Finding(
-        "missing", f"expected {wanted}.mp4 (or mkv, webm, mov, gif, a folder of frames){hint}", "error"
+        "missing",
+        f"expected {wanted}.mp4 (or mkv, webm, mov, avi, m4v, gif, a folder of frames){hint}",
+        "error",
     )
 
 

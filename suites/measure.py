@@ -3,7 +3,7 @@
     python -m suites.measure generated=FOLDER real=FOLDER out=FILE.json
     python -m suites.measure generated=FOLDER                            # flicker and motion alone
 
-generated a folder of videos (mp4, mkv, webm, mov, gif) or of folders with numbered png or jpg frames
+generated a folder of videos (mp4, mkv, webm, mov, avi, m4v, gif) or of folders of png or jpg frames
 real      the same of what they should be: clips of one name, of one size, length and rate, frame by frame
 out       a JSON file with every clip, the means and what was not measured
 frames    how many frames of each are read (default 0: all)

@@ -250,7 +250,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     from simbench.files import replacing
 
     points = points_of(runs)
-    fig, axis = pyplot.subplots(figsize=(6.4, 4.2), layout="constrained")
+    fig, axis = pyplot.subplots(figsize=(7.6, 4.2), layout="constrained")
     names = list(dict.fromkeys(point.name for point in points))
     for number, name in enumerate(names):
         part = [point for point in points if point.name == name]
@@ -273,11 +273,12 @@ def draw(runs: Sequence[Run], path: Path) -> None:
                 mean = float(runs[0].errors[maker, "all", split].mean())
                 axis.axhline(mean, color=colour, linestyle=style, linewidth=0.8, alpha=0.6)
                 if split == "ood":
-                    left = min(point.trained for point in points)
-                    axis.text(left, mean * 1.05, maker, color=GREY, fontsize=8)
+                    # Beside the axes: errors out of range lie about what the held frame has.
+                    where = axis.get_yaxis_transform()
+                    axis.text(1.01, mean, maker, transform=where, va="center", color=GREY, fontsize=8)
     axis.set(xscale="log", yscale="log", xlabel="training clips", ylabel="error of velocity, m/s")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8)
+    fig.legend(frameon=False, fontsize=8, loc="outside right center")
     with replacing(path) as temporary:
         fig.savefig(temporary, dpi=120, format="png")
     pyplot.close(fig)

@@ -3,7 +3,7 @@
     python -m suites.wild folder=CLIPS                            # videos, or folders of numbered frames
     python -m suites.wild folder=CLIPS reference=REAL out=wild.json
 
-folder     clips: .mp4, .mkv, .webm, .mov, .gif, folders of png or jpg; frames directly in it are one clip
+folder     clips: mp4, mkv, webm, mov, avi, m4v, gif, folders of png or jpg; frames right in it are a clip
 reference  clips to compare with, clip by clip where the names are the same
 out        a JSON file with every clip; nothing is left out
 depth      a depth network, TorchScript, with sha256=; see simbench/instruments/depth_network.py

@@ -297,7 +297,7 @@ def test_command_names_what_is_missing(exported: Path, capsys: pytest.CaptureFix
     fill(exported, "ab")
     code, words = run(exported, capsys)
     assert code == OFF
-    assert "c: error: missing: expected c.mp4 (or mkv, webm, mov, gif, a folder of frames)" in words
+    assert "c: error: missing: expected c.mp4 (or mkv, webm, mov, avi, m4v, gif, a folder of frames)" in words
     assert "2 of 3 are well, 1 missing, 0 off" in words
 
 

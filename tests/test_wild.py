@@ -19,7 +19,7 @@ from simbench.instruments.wild_versions import WHAT, versions
 from simbench.video import Video, decode, encode
 from simbench.worlds.sheet import write_png
 from suites import wild, wild_table
-from suites.wild_folder import Judged
+from suites.wild_folder import Judged, clips_in, decoded
 from suites.wild_report import difference, paired, summary, unpaired
 
 REAL = Path(os.environ.get("SIMBENCH_FOOTAGE", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -148,6 +148,19 @@ def folder(tmp_path: Path) -> Callable[[str, dict[str, np.ndarray]], Path]:
         return tmp_path / name
 
     return write
+
+
+def test_a_clip_of_any_container_counts(clip: np.ndarray, tmp_path: Path) -> None:
+    import av
+
+    with av.open(tmp_path / "a.avi", "w") as made:
+        stream = made.add_stream("mjpeg", rate=8)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuvj420p"
+        for frame in clip[:3]:
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        made.mux(stream.encode())
+    (found,) = decoded(clips_in(str(tmp_path), "folder"), 9)
+    assert found.frames is not None and found.frames.shape == (3, SIDE, SIDE, 3)
 
 
 QUICK = ["gap=1", "pairs=1", "span=3", "frames=4"]

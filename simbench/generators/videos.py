@@ -15,7 +15,7 @@ from simbench.generator import Answer, Invalid, Refused
 from simbench.resample import MODES, prepended, resample
 from simbench.video import Video, VideoError, decode, validate
 
-SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".gif")
+SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".gif")
 REFUSED = ".refused.txt"
 REQUEST = "request.json"
 """Marks an exported case: its folder asks for a video and is not one, even beside the answers."""
@@ -23,7 +23,7 @@ REQUEST = "request.json"
 
 @dataclass(frozen=True)
 class Videos:
-    """Answers a condition with `<dir>/<name>.mp4` (mkv, webm, mov, gif, or a folder of frames `<name>/`).
+    """Answers a condition with `<dir>/<name>.mp4` (mkv, webm, mov, avi, m4v, gif, or a folder `<name>/` of frames).
 
     Sample k is `<name>_<k>`; sample 0 may also be plain `<name>`. A text file `<name>.refused.txt`
     says that the service declined. `pattern` gives files other names: `{name}` is the case, `{k}` the

@@ -15,13 +15,12 @@ import numpy as np
 
 from simbench.case import Setting
 from simbench.errors import UserError
+from simbench.generators.videos import SUFFIXES
 from simbench.instruments.plates_course import Layout, least
 from simbench.worlds.scene import Body, Camera, Scene, Segment, Vec, constant
 
 if TYPE_CHECKING:
     from simbench.worlds.families._stage import Stage
-
-SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif", ".m4v")
 
 LENGTHS = 2.0
 """Lengths of a clip that are read of longer footage: it may start anywhere in the first of them."""
