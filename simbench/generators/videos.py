@@ -23,7 +23,7 @@ REQUEST = "request.json"
 
 @dataclass(frozen=True)
 class Videos:
-    """Answers a condition with `<dir>/<name>.mp4` (mkv, webm, mov, avi, m4v, gif, or a folder `<name>/` of frames).
+    """Answers a condition with `<dir>/<name>.mp4` (mkv, webm, mov, avi, m4v, gif, or frames in `<name>/`).
 
     Sample k is `<name>_<k>`; sample 0 may also be plain `<name>`. A text file `<name>.refused.txt`
     says that the service declined. `pattern` gives files other names: `{name}` is the case, `{k}` the
