@@ -64,7 +64,7 @@ def read_scores(path: Path) -> list[Line]:
         return _lines(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ReportError(
-            f"{path.parent} has no {path.name}; give the out= folder of a run that ended with a table"
+            f"{path} does not exist; give the out= folder of a run that ended with a table"
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ReportError(f"{path} is damaged: {error}") from error
