@@ -102,9 +102,8 @@ def _run(order: Order) -> None:
     given, rate = _given(order)
     width, height = _size(order, given)
     if len(given) >= order.frames:
-        raise UserError(
-            f"frames={order.frames} leaves nothing to make after {len(given)} given; ask for more frames"
-        )
+        found = f"frames={order.frames} leaves nothing to make after {len(given)} given; ask for more frames"
+        raise UserError(found + (", or give fewer with context=" if len(given) > 1 else ""))
     from model.generator import SHIPPED, opened, threads
     from model.sampling.wishes import context_frames
 

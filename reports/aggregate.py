@@ -59,9 +59,13 @@ class Block:
 
 
 def read_scores(path: Path) -> list[Line]:
-    """All lines of a scores.csv. ReportError for other columns or values that are no numbers."""
+    """All lines of a scores.csv. ReportError for none, other columns or values that are no numbers."""
     try:
         return _lines(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ReportError(
+            f"{path} does not exist; give the out= folder of a run that ended with a table"
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ReportError(f"{path} is damaged: {error}") from error
 

@@ -81,7 +81,7 @@ def _job(config: Any, arguments: Sequence[str]) -> int:
     from simbench.study import run_study
 
     runtime = HydraConfig.get().runtime
-    resume = "python -m simbench " + shlex.join(arguments)
+    resume = "python -m simbench " + shlex.join(x for x in arguments if x != "mode=plan")
     try:
         request = assemble(config, runtime.choices["generator"], Path(runtime.output_dir), resume)
         if config.study:

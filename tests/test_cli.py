@@ -172,6 +172,13 @@ def test_a_suite_and_a_generator_outside_the_project(tmp_path: Path) -> None:
     assert again.stdout == done.stdout
 
 
+def test_a_plan_ends_with_the_command_that_runs_it(tmp_path: Path) -> None:
+    done = call(tmp_path, "mode=plan")
+    assert done.returncode == exits.OK, done.stderr
+    (line,) = (x for x in done.stderr.splitlines() if x.startswith("resume with: "))
+    assert "suite=toy" in line and "cases=3" in line and "mode=" not in line
+
+
 def test_incomplete_is_3_and_an_import_that_fails_is_2(tmp_path: Path) -> None:
     assert call(tmp_path, "generator.mode=none").returncode == exits.INCOMPLETE
     yaml = tmp_path / "conf" / "generator" / "box.yaml"

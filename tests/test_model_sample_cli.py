@@ -152,7 +152,11 @@ WRONG = [
     (("out=a.mp4", "+", "video=absent.mp4"), "no such file"),
     (("out=a.mp4", "+", "image=first.txt"), "cannot be read as a picture"),
     (("out=a.mp4", "+", "image=absent.png"), "image=absent.png does not exist"),
-    (("out=a.mp4", "+", "video=clip.mkv", "frames=7"), "frames=7 leaves nothing to make after 7 given"),
+    (
+        ("out=a.mp4", "+", "video=clip.mkv", "frames=7"),
+        "given; ask for more frames, or give fewer with context=\n",
+    ),
+    (("out=a.mp4", "+", "image=first.png", "frames=1"), "after 1 given; ask for more frames\n"),
     (("out=a.mp4", "+", "video=clip.mkv", "frames=5"), "frames=5 leaves nothing to make after 7 given"),
     (("out=a.mp4", "+", "video=clip.mkv", "context=9"), "context=9 is more than the 7 frames"),
     (("out=a.mp4", "+", "video=clip.mkv", "context=0"), "context=0 is out of range"),

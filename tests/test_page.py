@@ -307,7 +307,8 @@ def test_no_clip_is_read_from_elsewhere(tmp_path: Path) -> None:
         (["run=a", "run=b"], "cannot use 'run=b'"),
         (["run="], "cannot use 'run='"),
         (["run=a", "what=b"], "cannot use 'what=b'"),
-        (["run=/nowhere/at/all"], "/nowhere/at/all/scores.csv"),
+        (["run=/nowhere/at/all"], "/nowhere/at/all/scores.csv does not exist; give the out= folder of a run"),
+        ([f"run={__file__}"], "test_page.py/scores.csv does not exist; give the out= folder of a run"),
     ],
 )
 def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:

@@ -102,6 +102,7 @@ def test_the_site_holds_runs_and_names_what_it_cannot_read(
     ):
         assert said in text, said
     assert text.index(">high<") < text.index(">low<")
+    assert "<bdi>oracle</bdi></th>" in text, "a row that is named as its role has one label"
     for name in ("a", "deep/b", "c"):
         assert f'href="runs/{name}/report.html"' in text
         assert (out / "runs" / name / "report.html").read_text() == page_text(runs / name)
