@@ -21,22 +21,31 @@ class Progress(Protocol):
 
 
 class PlainLines:
-    """`generate 120 of 384, 14 s left`, every few seconds, to a stream."""
+    """`generate 120 of 384, 14 s left`, every few seconds, to a stream.
+
+    What is left is told from the second step on: the first also loads and compiles."""
 
     def __init__(self, what: str, total: int, stream: TextIO) -> None:
         self._what, self._total, self._stream = what, total, stream
-        self._done = 0
-        self._started = self._said = time.monotonic()
+        self._done = self._first = 0
+        self._warm = self._said = time.monotonic()
 
     def step(self, count: int = 1) -> None:
         """See Progress."""
         self._done += count
         now = time.monotonic()
+        if not self._first:
+            self._first, self._warm = self._done, now
         if now - self._said >= EVERY and self._done < self._total:
             self._said = now
-            left = (now - self._started) / self._done * (self._total - self._done)
-            print(f"{self._what} {self._done} of {self._total}, {duration(left)} left", file=self._stream)
+            print(f"{self._what} {self._done} of {self._total}{self._left(now)}", file=self._stream)
             self._stream.flush()
+
+    def _left(self, now: float) -> str:
+        if self._done == self._first:
+            return ""
+        each = (now - self._warm) / (self._done - self._first)
+        return f", {duration(each * (self._total - self._done))} left"
 
 
 class Bar:
