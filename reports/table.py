@@ -78,7 +78,11 @@ def notes(block: Block) -> list[str]:
         found.append(
             f"instrument error: the truth itself reads {number(oracle['score'])}, {number(abs(error))} off"
         )
-    if subject is not None and subject["mde"] is not None:
+    if subject is not None and subject["mde"] == 0:
+        found.append(
+            f"all {subject['scenes']} scenes read the same: what difference they would show is not known"
+        )
+    elif subject is not None and subject["mde"] is not None:
         found.append(
             f"the smallest difference from a fixed score that {subject['scenes']} scenes show"
             f" (80 % power, two-sided 5 %): {number(subject['mde'])}"

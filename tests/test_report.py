@@ -91,6 +91,22 @@ def test_the_table_shows_every_row_its_counts_and_reasons(ran: Path) -> None:
     assert "(at most 5)" in text
 
 
+SMALLEST = "the smallest difference from a fixed score that 3 scenes show (80 % power, two-sided 5 %): "
+
+
+@pytest.mark.parametrize(
+    ("mde", "said"),
+    [
+        (0.0, ["all 3 scenes read the same: what difference they would show is not known"]),
+        (0.04, [SMALLEST + "0.0"]),
+        (9.0, [SMALLEST + "9.0"]),
+        (None, []),
+    ],
+)
+def test_equal_scenes_claim_no_smallest_difference(mde: float | None, said: list[str]) -> None:
+    assert [note for note in notes(blocks([row(mde=mde, scenes=3)])[0]) if "difference" in note] == said
+
+
 def test_a_suite_says_which_metrics_come_first() -> None:
     one = {"mean": 1.0, "low": None, "high": None, "scenes": 1}
     found = dict.fromkeys(("S", "drift", "place", "motion", *(f"b{i}" for i in range(9))), one)
