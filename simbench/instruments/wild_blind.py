@@ -74,7 +74,7 @@ MEASURES = (
         "px",
         "low",
         "what slides along its epipolar line costs nothing; a zoom or a homography of each frame little, as "
-        "pose and focal length take it up; too short a way fits anything; noise below the clip's own hides",
+        "pose and focal length take it up; too short a way fits anything; noise is not always seen",
         named(*TIME),
         named("shuffled", "blurred", "breathing", "wobbled", "noisy"),
     ),
