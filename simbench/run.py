@@ -19,7 +19,7 @@ from simbench.generator import Generator
 from simbench.keys import generator_identity, sha, suite_identity
 from simbench.plan import PlannedScene, Shard, plan_suite
 from simbench.progress import duration, progress
-from simbench.score import Anchors, SceneScore, ScoreTask, Subject, score
+from simbench.score import Anchors, SceneScore, ScoreTask, Subject, score, unread
 from simbench.scores import Measured, csv_text, tags_text
 from simbench.store import Store
 from simbench.summary import summary, summary_text
@@ -103,38 +103,49 @@ def announce(request: Request, plan: Plan) -> None:
     """Print scenes, cases, what is stored and how long the rest takes; UserError if the disk is too small."""
     known = request.store.known(sha(dict(request.options)))
     missing = 0
+    unknown_scores: dict[str, int] = {}
     for suite in request.suites:
         scenes = plan.scenes[suite.name]
         cases = sum(len(scene.cases) for scene in scenes)
         part = f", shard {request.shard.index}/{request.shard.count}" if request.shard.count > 1 else ""
-        found = 0
-        if known:
-            found = sum(
-                len(stored(draws_of(s, request.samples, known["identity"], request.noise), request.store))
-                for s in scenes
-            )
-        total = cases * request.samples
+        have = {scene.scene: _stored(request, scene, known) for scene in scenes}
+        found, total = sum(map(len, have.values())), cases * request.samples
         missing += total - found
+        subject = Subject(request.name, sha(dict(known["identity"]))) if known else None
+        tasks = score_tasks(request, suite, scenes, have, subject)
+        unknown_scores[suite.name] = total - found + sum(map(unread, tasks))
         say(
             f"{suite.name}@{suite.version} {suite.setting.name()}: {len(scenes)} scenes, {cases} cases x"
             f" {request.samples} samples{part}; {found} of {total} videos stored"
         )
     _refuse_small_disk(request, missing)
-    say(f"time left: {_time_left(request, plan, known, missing)}")
+    say(f"time left: {_time_left(request, known, missing, unknown_scores)}")
     say(f"resume with: {request.resume}")
 
 
-def _time_left(request: Request, plan: Plan, known: Mapping[str, Any], missing: int) -> str:
+def _stored(request: Request, scene: PlannedScene, known: Mapping[str, Any]) -> tuple[Outcome, ...]:
+    if not known:
+        return ()
+    draws = draws_of(scene, request.samples, known["identity"], request.noise)
+    return tuple(stored(draws, request.store).values())
+
+
+def _time_left(
+    request: Request, known: Mapping[str, Any], missing: int, unknown_scores: Mapping[str, int]
+) -> str:
+    """From what a video and a reading took on the average of all runs before."""
     seconds = 0.0
-    if missing:
+    if missing and request.mode != "score":
         if known.get("seconds") is None:
             return UNKNOWN_TIME
         seconds += missing * float(known["seconds"])
     for suite in request.suites:
-        per_scene = request.store.known(sha(dict(suite_identity(suite)))).get("scene_seconds")
-        if per_scene is None:
-            return UNKNOWN_TIME
-        seconds += len(plan.scenes[suite.name]) * float(per_scene)
+        left = unknown_scores[suite.name]
+        if left and request.mode != "generate":
+            reading = request.store.known(sha(dict(suite_identity(suite))))
+            if not reading.get("readings"):
+                return UNKNOWN_TIME
+            seconds += left * float(reading["reading_seconds"]) / int(reading["readings"])
     return f"about {duration(seconds)}"
 
 
@@ -190,25 +201,44 @@ def score_suite(
 ) -> tuple[Measured, list[str]]:
     """Score all scenes of one suite; also the keys of stored videos that turned out damaged."""
     scenes = plan.scenes[suite.name]
-    cheats = _cheats(suite, request.cheats)
-    anchors = Anchors(request.anchors.oracle, request.anchors.observer, cheats, request.anchors.baselines)
     by_case: dict[str, list[Outcome]] = {}
     for outcome in results.outcomes[suite.name]:
         by_case.setdefault(outcome.case, []).append(outcome)
-    tasks = []
-    for scene in scenes:
-        outcomes = tuple(o for case in scene.cases for o in by_case.get(case.id, ()))
-        tasks.append(ScoreTask(scene, subject, outcomes, anchors, request.store, request.rescore))
+    have = {s.scene: [o for case in s.cases for o in by_case.get(case.id, ())] for s in scenes}
+    tasks = score_tasks(request, suite, scenes, have, subject)
     started = time.perf_counter()
     with progress(f"score {suite.name}", len(tasks)) as bar:
         found: dict[str, SceneScore] = score(tasks, engine, lambda result: bar.step())
     took = time.perf_counter() - started
-    key = sha(dict(suite_identity(suite)))
-    slowest = max(took / len(tasks), request.store.known(key).get("scene_seconds", 0.0))
-    request.store.learn(key, {"scene_seconds": round(slowest, 6)})
+    _learn_reading(request.store, suite, took, sum(result.read for result in found.values()))
     say(f"scored {suite.name} in {duration(took)}")
     damaged = [key for result in found.values() for key in result.damaged]
     return Measured(suite, scenes, {s.scene: found[s.scene].rows for s in scenes}), damaged
+
+
+def score_tasks(
+    request: Request,
+    suite: Suite,
+    scenes: Sequence[PlannedScene],
+    outcomes: Mapping[str, Sequence[Outcome]],
+    subject: Subject | None,
+) -> list[ScoreTask]:
+    """What is to be read in each scene of a suite: the `outcomes` by scene, and the anchors asked for."""
+    cheats = _cheats(suite, request.cheats)
+    anchors = Anchors(request.anchors.oracle, request.anchors.observer, cheats, request.anchors.baselines)
+    return [
+        ScoreTask(s, subject, tuple(outcomes[s.scene]), anchors, request.store, request.rescore)
+        for s in scenes
+    ]
+
+
+def _learn_reading(store: Store, suite: Suite, took: float, read: int) -> None:
+    """Sums over runs: one that reads little, and waits for its workers to start, hardly counts."""
+    if read:
+        key = sha(dict(suite_identity(suite)))
+        known = store.known(key)
+        seconds = float(known.get("reading_seconds", 0.0)) + took
+        store.learn(key, {"reading_seconds": round(seconds, 6), "readings": known.get("readings", 0) + read})
 
 
 def _cheats(suite: Suite, wanted: str) -> tuple[str, ...]:

@@ -73,11 +73,13 @@ class ScoreTask:
 
 @dataclass(frozen=True)
 class SceneScore:
-    """All rows of one scene, and the keys of stored videos that turned out damaged."""
+    """All rows of one scene, the keys of stored videos that turned out damaged, and how many videos were read
+    now, not known from the store."""
 
     scene: str
     rows: tuple[Row, ...]
     damaged: tuple[str, ...]
+    read: int
 
 
 @dataclass(frozen=True)
@@ -91,29 +93,30 @@ class Reading:
     who: str
     make: Callable[[Border, Case], Any]
 
+    def entry(self) -> str:
+        """Its key in a file of scores."""
+        case = self.case
+        return score_key(case.id, case.condition_digest, case.truth_digest, self.who)
+
 
 def score_scene(task: ScoreTask) -> SceneScore:
     """Rows of one scene: from the store where they are known, else read now and stored.
 
     All videos of a case are read before the next case, so that only one case's references are in memory.
     """
-    suite = suite_identity(task.scene.suite)
     order = {case.id: i for i, case in enumerate(task.scene.cases)}
-    files: dict[str, ScoreFile] = {}
-    for group, readings in groups(task):
-        key = score_file_key(suite, task.scene.scene, group)
-        files[key] = ScoreFile(tuple(readings), task.store.scores(key))
+    files = _files(task)
     todo = [(key, reading) for key, file in files.items() for reading in file.readings]
     new: dict[str, dict[str, Any]] = {key: {} for key in files}
     rows: list[Row] = []
     damaged: list[str] = []
+    read = 0
     with border() as guard:
         reader = SceneReader(task.scene, guard)
         for key, reading in sorted(todo, key=lambda item: order[item[1].case.id]):
-            case = reading.case
-            entry = score_key(case.id, case.condition_digest, case.truth_digest, reading.who)
-            known = {} if task.rescore else files[key].kept
+            entry, known = reading.entry(), files[key].kept
             row = _row(reading, known[entry]) if entry in known else reader.read(reading)
+            read += entry not in known
             if row.status == DAMAGED:
                 damaged.append(row.reason)
                 continue
@@ -122,21 +125,35 @@ def score_scene(task: ScoreTask) -> SceneScore:
             rows.append(row)
     for key, entries in new.items():
         if entries:
-            task.store.put_scores(key, {**files[key].kept, **entries})
+            task.store.put_scores(key, {**task.store.scores(key), **entries})
     rows += [
         Row("subject", task.subject.name, o.case, o.sample, o.status, o.reason, {}, o.traceback)
         for o in task.outcomes
         if task.subject is not None and o.status != "ok"
     ]
-    return SceneScore(task.scene.scene, tuple(rows), tuple(damaged))
+    return SceneScore(task.scene.scene, tuple(rows), tuple(damaged), read)
+
+
+def unread(task: ScoreTask) -> int:
+    """How many videos of a scene `score_scene` would have to read: those whose scores the store has not."""
+    return sum(r.entry() not in file.kept for file in _files(task).values() for r in file.readings)
 
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """What one file of scores is to hold, and what it holds already."""
+    """What one file of scores is to hold, and what it holds already and is good for."""
 
     readings: tuple[Reading, ...]
     kept: Mapping[str, Any]
+
+
+def _files(task: ScoreTask) -> dict[str, ScoreFile]:
+    suite = suite_identity(task.scene.suite)
+    found = {}
+    for group, readings in groups(task):
+        key = score_file_key(suite, task.scene.scene, group)
+        found[key] = ScoreFile(tuple(readings), {} if task.rescore else task.store.scores(key))
+    return found
 
 
 def groups(task: ScoreTask) -> Iterator[tuple[str, list[Reading]]]:

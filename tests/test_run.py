@@ -20,7 +20,10 @@ from simbench import exits
 from simbench.case import Case, Condition
 from simbench.engine import Inline
 from simbench.errors import UserError
+from simbench.keys import sha, suite_identity
 from simbench.plan import SceneRequest, Shard, plan_scene, shard_of
+from simbench.progress import duration
+from simbench.run import UNKNOWN_TIME, Request
 from simbench.score import Anchors, ScoreTask, score_scene
 from simbench.store import Store
 from simbench.suite import Measures, preload
@@ -186,6 +189,35 @@ def test_a_plan_builds_no_generator(tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().err
     assert "6 of 6 videos stored" in said
     assert "resume with: python -m simbench" in said
+
+
+def test_the_time_left_is_that_of_what_the_store_has_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = toy.request(tmp_path)
+    plan = dataclasses.replace(recipe, mode="plan")
+
+    def left(asked: Request = plan) -> str:
+        capsys.readouterr()
+        toy.run(asked, Inline(), toy.table)
+        return capsys.readouterr().err.split("time left: ")[1].split("\n")[0]
+
+    assert left() == UNKNOWN_TIME
+    toy.go(tmp_path)
+    assert left() == "about 0 s"
+    key = sha(dict(suite_identity(recipe.suites[0])))
+    learnt = recipe.store.known(key)
+    # 3 scenes x 2 cases x (the subject + oracle + observer + one baseline).
+    assert learnt["readings"] == 24 and learnt["reading_seconds"] > 0
+    toy.go(tmp_path)
+    assert recipe.store.known(key) == learnt, "nothing was read"
+    recipe.store.learn(key, {"reading_seconds": 50.0, "readings": 10})
+    assert left(dataclasses.replace(plan, rescore=True)) == f"about {duration(5.0 * 24)}"
+    files = sorted((recipe.store.root / "score").rglob("*.json"))
+    lost = len(json.loads(files[0].read_text()))
+    files[0].unlink()
+    assert left() == f"about {duration(5.0 * lost)}"
+    assert left(dataclasses.replace(plan, cheats="cheat_1")) == f"about {duration(5.0 * (lost + 6))}"
 
 
 def test_export_writes_conditions(tmp_path: Path) -> None:
