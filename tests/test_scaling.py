@@ -287,9 +287,26 @@ def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
     scores = papers.write_run(tmp_path / "scores", record={"generator": "model"})
     assert go(tmp_path / "out", scores) == TROUBLE
     assert "give the folder of the training run" in capsys.readouterr().err
-    trained(tmp_path / "lost", None, None)
-    assert go(tmp_path / "out", tmp_path / "lost") == TROUBLE
-    assert "no run can be used" in capsys.readouterr().err
+    assert go(tmp_path / "out", Path(",")) == TROUBLE
+    assert "names no run" in capsys.readouterr().err
+
+
+def test_runs_of_which_none_can_be_used_fit_nothing_and_are_all_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        trained(tmp_path / "lost" / f"r{number}", None, 5.0)
+    trained(tmp_path / "lost" / "burst", 2e12, 5.0, diverged=True)
+    assert go(tmp_path / "out", tmp_path / "lost", figures=True) == NOTHING
+    said = capsys.readouterr()
+    assert 'r2 is left out: its run.json has no "flops"' in said.err
+    assert said.err.endswith("nothing could be fitted: every run is left out\n")
+    assert "- burst is left out: diverged: its record says so." in said.out
+    found = read(tmp_path / "out")
+    assert sorted(found["left_out"]) == ["burst", "r0", "r1", "r2"] and found["series"] == []
+    trained(tmp_path / "unscored" / "r0", 2e12, None, loss=[])
+    assert go(tmp_path / "out", tmp_path / "unscored") == NOTHING
+    assert "nothing could be fitted: no run has scores or a loss" in capsys.readouterr().err
 
 
 def test_other_scenes_and_other_oracles_do_not_compare(
