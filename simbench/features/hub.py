@@ -7,6 +7,7 @@ CVPR 2024). Nothing is downloaded, no code of the folder runs, and pickled weigh
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class _Hub:
+class _Hub(ABC):
     """What the two share: a folder with config.json and *.safetensors, as huggingface_hub leaves it."""
 
     weights: str = ""
@@ -102,11 +103,13 @@ class _Hub:
                 return mean, sd
         return np.asarray(MEAN, np.float32), np.asarray(SD, np.float32)
 
+    @abstractmethod
     def _cut(self, clips: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """The frames [N, T', H, W, 3] that the network reads of clips."""
 
+    @abstractmethod
     def _tokens(self, video: Any) -> Any:
-        raise NotImplementedError
+        """Its last layer [N, tokens, D] on pictures [N, T', 3, H, W], normalised."""
 
 
 @dataclass(frozen=True)
