@@ -175,6 +175,8 @@ def _place(folder: Path) -> Place:
         return Place(folder, name, "", reads, "its run.json names its scores; they are taken as they are")
     if record.get("diverged") is True:
         return Place(folder, name, "", reads, "it diverged, as its run.json says")
+    if "flops" not in record:
+        return Place(folder, name, "", reads, 'its run.json has no "flops", so it has no place on the axis')
     films = folder / str(record.get("videos", "videos"))
     if "videos" in record and not films.is_dir():
         return Place(folder, name, "", films, f"its videos are missing: {films} is not there", lost=True)

@@ -31,9 +31,10 @@ from reports.files import write_bytes, write_text
 from reports.options import options
 from reports.scaling.measure import LOSS, Series, series, slopes, usable
 from reports.scaling.runs import folders, read_all
-from reports.scaling.words import COLUMNS, data, markdown, rows
+from reports.scaling.words import COLUMNS, NO_RUN, data, markdown, rows
 
 USAGE = "python -m reports.scaling runs=FOLDER[,FOLDER...] out=FOLDER [figures=false]"
+UNSCORED = "it has neither scores nor a loss; score it into its folder: out=RUN/scores"
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,17 @@ def asked(arguments: Sequence[str]) -> Asked:
 
 
 def write(chosen: Asked) -> tuple[list[Series], list[str]]:
-    """Everything that was asked; the curves, and what to say of it. ReportError where runs do not compare."""
+    """Everything that was asked; the curves, and what to say of it. Where no run can be used there are no
+    curves, and the tables name each run with its reason. ReportError where runs do not compare."""
     runs, left = usable(read_all(list(folders(chosen.runs))))
-    if not runs:
-        raise ReportError("no run can be used: " + "; ".join(f"{name}: {why}" for name, why in left.items()))
+    if not runs and not left:
+        raise ReportError(f"runs= names no run; {USAGE}")
     found = series(runs)
     if not found:
-        raise ReportError("no run has scores or a loss; score each into its folder: out=RUN/scores")
+        left |= {run.name: UNSCORED for run in runs}
     compared = slopes(found)
     said = [f"{name} is left out: {why}" for name, why in left.items()]
-    not_drawn = figures(chosen, found) if chosen.figures else []
+    not_drawn = figures(chosen, found) if chosen.figures and found else []
     record = data(found, left, compared, not_drawn, chosen.command)
     write_text(chosen.out / "scaling.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     write_text(chosen.out / "scaling.csv", csv_text(COLUMNS, rows(found)))
@@ -133,7 +135,7 @@ def answer(arguments: Sequence[str]) -> Answer:
     printed = (chosen.out / "scaling.md").read_text(encoding="utf-8")
     if any(part.fit is not None for part in found):
         return Answer(DONE, printed, tuple(said))
-    reasons = "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found))
+    reasons = "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found)) or NO_RUN
     return Answer(NOTHING, printed, (*said, f"nothing could be fitted: {reasons}"))
 
 
