@@ -74,14 +74,13 @@ def long_functions(tree: ast.AST, limit: int) -> Iterator[tuple[int, str]]:
 
 
 def undocumented(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Functions, classes and methods without a docstring that are not private, inside functions too."""
+    """Functions, classes and methods without a docstring that are not private, inside functions and private
+    classes too."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             private = node.name.startswith("_")
             if not private and ast.get_docstring(node) is None:
                 yield node.lineno, node.name
-            if private and isinstance(node, ast.ClassDef):
-                continue
         yield from undocumented(node)
 
 

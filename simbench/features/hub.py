@@ -6,7 +6,7 @@ CVPR 2024). Nothing is downloaded, no code of the folder runs, and pickled weigh
 
 from __future__ import annotations
 
-import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,16 @@ from simbench.errors import UserError
 from simbench.features.protocols import PRESETS
 from simbench.features.space import Missing, checked
 from simbench.features.weights import digest_of_folder
+from simbench.files import read_mapping
 
+REMEDY = "give the folder of a model"
 BATCH = 2
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, for folders without preprocessor_config.json."""
 
 
 @dataclass(frozen=True)
-class _Hub:
+class _Hub(ABC):
     """What the two share: a folder with config.json and *.safetensors, as huggingface_hub leaves it."""
 
     weights: str = ""
@@ -42,7 +44,7 @@ class _Hub:
                 f"weights missing; {where}give weights=FOLDER with config.json and *.safetensors"
                 " (docs/distances.md says where they come from)"
             )
-        kind = _json(folder / "config.json").get("model_type")
+        kind = read_mapping(folder / "config.json", REMEDY).get("model_type")
         if kind != self.name:
             raise UserError(f"{folder} holds model_type={kind}; space={self.name} needs {self.name}")
         if not list(folder.glob("*.safetensors")):
@@ -94,7 +96,7 @@ class _Hub:
         for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
             file = Path(self.weights) / name
             if file.is_file():
-                told = _json(file)
+                told = read_mapping(file, REMEDY)
                 mean = _triple(file, "image_mean", told.get("image_mean", MEAN))
                 sd = _triple(file, "image_std", told.get("image_std", SD))
                 if not (sd > 0).all():
@@ -102,11 +104,13 @@ class _Hub:
                 return mean, sd
         return np.asarray(MEAN, np.float32), np.asarray(SD, np.float32)
 
+    @abstractmethod
     def _cut(self, clips: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """The frames of clips [N, T, H, W, 3] that the network reads."""
 
+    @abstractmethod
     def _tokens(self, video: Any) -> Any:
-        raise NotImplementedError
+        """Tokens [N, L, D] of the last layer for normalised videos [N, T, 3, H, W]."""
 
 
 @dataclass(frozen=True)
@@ -158,16 +162,6 @@ def _loaded(folder: Path) -> Any:
     if lacking:
         raise UserError(f"{folder} has no {lacking[0]} ({len(lacking)} tensors lack); download it anew")
     return net.eval()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); give the folder of a model") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no mapping; give the folder of a model")
-    return found
 
 
 def _triple(file: Path, name: str, values: Any) -> np.ndarray:
