@@ -164,6 +164,7 @@ def test_licence_is_apache_2() -> None:
         ("def f():\n    pass\n", undocumented),
         ("def _f():\n    def g():\n        pass\n", undocumented),
         ("class C:\n    '''Doc.'''\n    def m(self):\n        pass\n", undocumented),
+        ("class _C:\n    def m(self):\n        pass\n", undocumented),
     ],
 )
 def test_each_check_can_fail(source: str, check) -> None:
