@@ -18,6 +18,15 @@ def read_json(path: Path) -> Any:
         raise ReportError(f"{path} cannot be read: {error}") from error
 
 
+def read_mapping(path: Path, what: str = "") -> dict[str, Any]:
+    """What a JSON file of a mapping holds. ReportError when it cannot be read or holds something else, with
+    `what` it is not."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ReportError(f"{path} is no {what}: it holds no mapping" if what else f"{path} holds no mapping")
+    return found
+
+
 def read_webp(path: Path) -> bytes:
     """The bytes of a WebP picture. ReportError when it is missing or shorter than its own header says."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from simbench.errors import UserError
+from simbench.files import read_mapping
 
 FORMS = "model, model:FOLDER, h264:CRF or diffusers:FOLDER"
 
@@ -207,14 +207,7 @@ def _vae(folder: str) -> tuple[Any, bool]:
 
 def _options(folder: Path) -> dict[str, Any]:
     """What config.json of a VAE says. UserError where it is no mapping in JSON."""
-    path = folder / "config.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); save the VAE anew") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no mapping; save the VAE anew")
-    return found
+    return read_mapping(folder / "config.json", "save the VAE anew")
 
 
 def _folder(path: Path) -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from simbench.errors import UserError
 
@@ -79,6 +81,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 with Unix line ends, atomically."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def read_mapping(path: Path, remedy: str) -> dict[str, Any]:
+    """What a JSON file of a mapping holds. UserError, one line that ends in `remedy`, for any other file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); {remedy}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no mapping; {remedy}")
+    return found
 
 
 def require_writable(folder: Path, option: str) -> None:

@@ -10,7 +10,6 @@ the store holds is not done again. docs/scaling.md says what a run is and what i
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench import exits
 from simbench.errors import UserError
+from simbench.files import read_mapping
 from simbench.settings import one_of
 
 if TYPE_CHECKING:
@@ -168,13 +168,15 @@ def found(runs: str, planned: bool) -> list[Place]:
 
 
 def _place(folder: Path) -> Place:
-    record = _record(folder / "run.json")
+    record = read_mapping(folder / "run.json", "docs/scaling.md shows one")
     name = str(record.get("name", folder.resolve().name))
     reads = folder / str(record.get("checkpoint", "model"))
     if "scores" in record:
         return Place(folder, name, "", reads, "its run.json names its scores; they are taken as they are")
     if record.get("diverged") is True:
         return Place(folder, name, "", reads, "it diverged, as its run.json says")
+    if "flops" not in record:
+        return Place(folder, name, "", reads, 'its run.json has no "flops", so it has no place on the axis')
     films = folder / str(record.get("videos", "videos"))
     if "videos" in record and not films.is_dir():
         return Place(folder, name, "", films, f"its videos are missing: {films} is not there", lost=True)
@@ -184,16 +186,6 @@ def _place(folder: Path) -> Place:
         return Place(folder, name, "model", reads)
     why = f"its model is missing: {reads} (or a folder videos/) is not there"
     return Place(folder, name, "", reads, why, lost=True)
-
-
-def _record(path: Path) -> Mapping[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    if not isinstance(record, dict):
-        raise UserError(f"{path} holds no object; docs/scaling.md shows one")
-    return record
 
 
 def _check(places: Sequence[Place]) -> None:
@@ -257,7 +249,8 @@ def _listed(failed: Mapping[str, str]) -> str:
 def _refuse_older(folder: Path, suites: Sequence[Suite]) -> None:
     """UserError where a call of its own left scores of a suite that the report would find beside ours."""
     path = folder / "summary.json"
-    held = {row.get("suite") for row in _record(path).get("rows", ())} if path.is_file() else set()
+    before = read_mapping(path, "move it away and score anew") if path.is_file() else {}
+    held = {row.get("suite") for row in before.get("rows", ())}
     for suite in suites:
         if suite.name in held:
             raise UserError(

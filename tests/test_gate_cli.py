@@ -262,7 +262,7 @@ def test_rules_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ('{"metrics": "S"}', "list of names"),
         ('{"unmatched": 1}', "refuse or allow"),
         ("[]", "no mapping"),
-        ("{", "cannot be read as JSON"),
+        ("{", "cannot be read: Expecting"),
     ):
         rules.write_text(text)
         capsys.readouterr()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import tiny_model
+from tiny_model import seeded, shaken
 
 torch = pytest.importorskip("torch")
 
@@ -21,35 +23,22 @@ pytestmark = pytest.mark.torch
 TOLD = DiTConfig(channels=3, width=32, depth=3, heads=2, rank=4, text_width=16, actions=2, camera=True)
 
 
-def random(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def build(**changes: object) -> DiT:
-    """A small model with no weight left at zero, so that every path carries signal."""
-    model = DiT(dataclasses.replace(TOLD, **changes), random())  # type: ignore[arg-type]
-    generator = random(1)
-    for weight in model.parameters():
-        weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
-    return model
+    """A small model that has learned everything it may be told."""
+    return shaken(dataclasses.replace(TOLD, **changes))  # type: ignore[arg-type]
 
 
 def clip(frames: int = 4) -> dict[str, torch.Tensor]:
-    generator = random(2)
-    return {
-        "noised": torch.randn(2, frames, 3, 4, 4, generator=generator),
-        "level": torch.rand(2, frames, generator=generator),
-        "seconds": torch.arange(frames).expand(2, -1) / 2,
-    }
+    return tiny_model.clip(frames)
 
 
 def text(rows: int = 2) -> Text:
-    features = torch.randn(rows, 5, 16, generator=random(3))
+    features = torch.randn(rows, 5, 16, generator=seeded(3))
     return Text(features, torch.arange(5) <= 2 + torch.arange(rows)[:, None])
 
 
 def commands(frames: int = 4) -> dict[str, torch.Tensor]:
-    generator = random(4)
+    generator = seeded(4)
     return {
         "actions": torch.randn(2, frames, 4, 2, generator=generator),
         "camera": torch.randn(2, frames, 4, 12, generator=generator),
@@ -115,9 +104,9 @@ def test_keys_of_a_text_stand_for_the_text() -> None:
 
 
 def test_new_model_reads_no_text_but_learns_to() -> None:
-    model, given = DiT(TOLD, random()), clip()
-    model.leave.weight.data.normal_(generator=random(5))
-    encoder = TextEncoder(TextConfig("hash", width=16, depth=1, buckets=64), random())
+    model, given = DiT(TOLD, seeded()), clip()
+    model.leave.weight.data.normal_(generator=seeded(5))
+    encoder = TextEncoder(TextConfig("hash", width=16, depth=1, buckets=64), seeded())
     read = encoder(encoder.tokens(["a red ball", ""]))
     out = model(**given, text=read)
     torch.testing.assert_close(out, model(**given, text=text()))
@@ -152,7 +141,7 @@ def test_places_are_centred_and_not_scaled_by_the_grid() -> None:
 @pytest.mark.parametrize("head", [6, 16, 32, 64, 96, 128])
 def test_rotated_products_depend_on_differences_alone(head: int) -> None:
     assert sum(split(head)) == head // 2 and min(split(head)) > 0
-    q, k = (torch.randn(1, 1, head, generator=random(seed)) for seed in (0, 1))
+    q, k = (torch.randn(1, 1, head, generator=seeded(seed)) for seed in (0, 1))
     places = torch.tensor([[1.5, -2.0, 3.0], [0.5, 1.0, -1.0]])
     shifted = places + torch.tensor([7.0, -3.0, 11.0])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
+from tiny_model import seeded, shaken
 
 torch = pytest.importorskip("torch")
 
@@ -31,26 +32,8 @@ pytestmark = pytest.mark.torch
 TOLD = DiTConfig(channels=3, width=32, depth=2, heads=2, rank=4, given_depth=True)
 
 
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def shaken(config: DiTConfig) -> DiT:
-    """A model with no weight left at zero, so that every path carries signal."""
-    model = DiT(config, seeded(0))
-    for weight in model.parameters():
-        weight.data += 0.1 * torch.randn(weight.shape, generator=seeded(1))
-    return model
-
-
 def clip(frames: int = 3) -> dict[str, torch.Tensor]:
-    generator = seeded(2)
-    return {
-        "noised": torch.randn(2, frames, 3, 4, 4, generator=generator),
-        "level": torch.rand(2, frames, generator=generator),
-        "seconds": torch.arange(frames).expand(2, -1) / 2,
-        "context": torch.arange(frames).expand(2, -1) < 1,
-    }
+    return {**tiny_model.clip(frames), "context": torch.arange(frames).expand(2, -1) < 1}
 
 
 def planes(frames: int = 3) -> torch.Tensor:

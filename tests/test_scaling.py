@@ -287,26 +287,42 @@ def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
     scores = papers.write_run(tmp_path / "scores", record={"generator": "model"})
     assert go(tmp_path / "out", scores) == TROUBLE
     assert "give the folder of the training run" in capsys.readouterr().err
-    assert go(tmp_path / "out", Path(",")) == TROUBLE
-    assert "names no run" in capsys.readouterr().err
+    assert command.main(["runs=,", f"out={tmp_path / 'out'}"]) == TROUBLE
+    assert "runs= names no run" in capsys.readouterr().err
 
 
-def test_runs_of_which_none_can_be_used_fit_nothing_and_are_all_named(
+@pytest.mark.parametrize("figures", [False, True])
+def test_where_no_run_is_left_the_tables_name_each(
+    figures: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    trained(runs / "a", None, 20.0)
+    trained(runs / "b", 3e12, 0.0, loss=[[1e11, 2.0], [3e12, 9.0]])
+    trained(runs / "c", 4e12, 0.0, diverged=True)
+    assert go(out, runs, figures=figures) == NOTHING
+    shown = capsys.readouterr()
+    lost = {
+        "a": 'its run.json has no "flops"',
+        "b": "diverged: its loss rose from 2 to 9",
+        "c": "diverged: its record says so",
+    }
+    assert "nothing could be fitted: no run can be used" in shown.err and "Traceback" not in shown.err
+    assert read(out)["left_out"] == lost and read(out)["series"] == []
+    for name, why in lost.items():
+        assert f"{name} is left out: {why}" in shown.err
+        assert f"- {name} is left out: {why}." in (out / "scaling.md").read_text()
+    assert (out / "scaling.csv").read_text().count("\n") == 1
+    assert sorted(p.suffix for p in out.iterdir()) == [".csv", ".json", ".md"]
+
+
+def test_runs_that_were_neither_scored_nor_logged_fit_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number in range(3):
-        trained(tmp_path / "lost" / f"r{number}", None, 5.0)
-    trained(tmp_path / "lost" / "burst", 2e12, 5.0, diverged=True)
-    assert go(tmp_path / "out", tmp_path / "lost", figures=True) == NOTHING
-    said = capsys.readouterr()
-    assert 'r2 is left out: its run.json has no "flops"' in said.err
-    assert said.err.endswith("nothing could be fitted: every run is left out\n")
-    assert "- burst is left out: diverged: its record says so." in said.out
-    found = read(tmp_path / "out")
-    assert sorted(found["left_out"]) == ["burst", "r0", "r1", "r2"] and found["series"] == []
-    trained(tmp_path / "unscored" / "r0", 2e12, None, loss=[])
-    assert go(tmp_path / "out", tmp_path / "unscored") == NOTHING
-    assert "nothing could be fitted: no run has scores or a loss" in capsys.readouterr().err
+    for i, flops in enumerate(BUDGETS):
+        trained(tmp_path / "runs" / f"r{i}", flops, None, loss=[])
+    assert go(tmp_path / "out", tmp_path / "runs") == NOTHING
+    assert "r3 is left out: it has neither scores nor a loss; score it" in capsys.readouterr().err
+    assert list(read(tmp_path / "out")["left_out"]) == ["r0", "r1", "r2", "r3"]
 
 
 def test_other_scenes_and_other_oracles_do_not_compare(

@@ -134,6 +134,27 @@ def test_a_run_whose_model_cannot_be_loaded_does_not_cost_the_others(
     assert "no run could be asked: a-torn (" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"diverged": True}, "diverged: its record says so"),
+        ({"flops": None}, 'its run.json has no "flops"'),
+    ],
+)
+def test_where_no_run_is_left_none_is_asked_and_all_are_named(
+    record: dict[str, Any], why: str, runs: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    for run in runs.iterdir():
+        told = {**json.loads((run / "run.json").read_text()), **record}
+        kept = {key: value for key, value in told.items() if value is not None}
+        (run / "run.json").write_text(json.dumps(kept))
+    assert go(tmp_path, runs) == exits.INCOMPLETE
+    said = capsys.readouterr().err
+    assert "r0: not scored: " in said and "nothing could be fitted: no run can be used" in said
+    assert table(tmp_path / "out")["left_out"] == {f"r{i}": why for i in range(3)}
+    assert toy_runs.asked(runs / "r0") == 0
+
+
 def test_a_run_that_was_scored_may_lose_its_model(runs: Path, tmp_path: Path) -> None:
     assert go(tmp_path, runs) == exits.OK
     shutil.rmtree(runs / "r0" / "model")

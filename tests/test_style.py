@@ -74,14 +74,13 @@ def long_functions(tree: ast.AST, limit: int) -> Iterator[tuple[int, str]]:
 
 
 def undocumented(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Functions, classes and methods without a docstring that are not private, inside functions too."""
+    """Functions, classes and methods without a docstring that are not private, inside functions and private
+    classes too."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             private = node.name.startswith("_")
             if not private and ast.get_docstring(node) is None:
                 yield node.lineno, node.name
-            if private and isinstance(node, ast.ClassDef):
-                continue
         yield from undocumented(node)
 
 
@@ -165,6 +164,7 @@ def test_licence_is_apache_2() -> None:
         ("def f():\n    pass\n", undocumented),
         ("def _f():\n    def g():\n        pass\n", undocumented),
         ("class C:\n    '''Doc.'''\n    def m(self):\n        pass\n", undocumented),
+        ("class _C:\n    def m(self):\n        pass\n", undocumented),
     ],
 )
 def test_each_check_can_fail(source: str, check) -> None:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from model.config import DiTConfig
+    from model.network.dit import DiT
 
 
 def write(
@@ -42,3 +49,34 @@ def write(
     parts = {name: module.state_dict() for name, module in modules.items()}
     save_model(folder, config, parts, {"what": "random"})
     return folder
+
+
+def seeded(seed: int = 0) -> Generator:
+    """A generator of torch."""
+    import torch
+
+    return torch.Generator().manual_seed(seed)
+
+
+def shaken(config: DiTConfig) -> DiT:
+    """A transformer with no weight left at zero, so that every path carries signal."""
+    import torch
+
+    from model.network.dit import DiT
+
+    model, generator = DiT(config, seeded()), seeded(1)
+    for weight in model.parameters():
+        weight.data += 0.1 * torch.randn(weight.shape, generator=generator)
+    return model
+
+
+def clip(frames: int) -> dict[str, Tensor]:
+    """Two noised clips of `frames` latents [3, 4, 4], as a transformer is given them."""
+    import torch
+
+    generator = seeded(2)
+    return {
+        "noised": torch.randn(2, frames, 3, 4, 4, generator=generator),
+        "level": torch.rand(2, frames, generator=generator),
+        "seconds": torch.arange(frames).expand(2, -1) / 2,
+    }

@@ -155,6 +155,7 @@ class _Lines:
         self._began, self._said = time.monotonic(), float("-inf")
 
     def at(self, tflop: float, text: str) -> None:
+        """See Ticker."""
         now = time.monotonic()
         if now - self._said < EVERY and tflop < self._stop:
             return
@@ -170,12 +171,13 @@ class _Rich:
         self._bar, self._task = bar, task
 
     def at(self, tflop: float, text: str) -> None:
+        """See Ticker."""
         self._bar.update(self._task, completed=tflop, description=text)
 
 
 class _Silent:
     def at(self, tflop: float, text: str) -> None:
-        pass
+        """See Ticker."""
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from reports.aggregate import ReportError
 from reports.figures.style import BLACK, BLUE, COLUMN, PAGE, PALE, VERMILLION, Drawn, canvas, ordinary, shown
+from reports.files import read_json
 
 CELL = 0.178
 """Height of one row, inches."""
@@ -20,10 +20,7 @@ COLUMNS = ("panel", "name", "column", "strength", "unit", "S", "standard_error",
 
 def read_ladder(path: Path) -> Mapping[str, Any]:
     """A ladder.json. ReportError where it is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path} cannot be read: {error}") from error
+    found = read_json(path)
     if not isinstance(found, dict) or not {"head", "parts"} <= set(found):
         raise ReportError(f"{path} is no ladder.json: it needs head and parts; see python -m suites.ladder")
     for part, content in found["parts"].items():

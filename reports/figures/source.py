@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Line, ReportError, read_scores, read_summary, refuse_mixed
+from reports.files import read_mapping
 
 ROW_FIELDS = (
     "suite", "version", "setting", "given", "generator", "role", "exposure", "score", "low", "high", "scenes",
@@ -69,7 +69,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
         name if name is not None else next(iter(sorted(subjects)), folder.name),
         tuple(rows),
         tuple(lines),
-        _json(folder / "run.json", dict, {}),
+        _mapping(folder / "run.json"),
         _tags(folder / "cases.csv"),
         tuple(_clips(folder / "clips" / "clips.json")),
     )
@@ -116,21 +116,12 @@ def _whole(path: Path, rows: Sequence[Mapping[str, Any]], lines: Sequence[Line])
             )
 
 
-def _json(path: Path, kind: type, default: Any) -> Any:
-    if not path.is_file():
-        return default
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, kind):
-        raise ReportError(f"{path} holds no {kind.__name__}")
-    return found
+def _mapping(path: Path) -> dict[str, Any]:
+    return read_mapping(path) if path.is_file() else {}
 
 
 def _clips(path: Path) -> list[Mapping[str, Any]]:
-    listing = _json(path, dict, {"clips": []})
-    clips = listing.get("clips")
+    clips = _mapping(path).get("clips", [])
     if not isinstance(clips, list) or any(
         not isinstance(c, dict) or not {"suite", "case", "name", "why"} <= set(c) for c in clips
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import ReportError
+from reports.files import read_mapping
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "gate"
 PLACES = ("base", "head", "noise", "out", "gate", "link")
@@ -97,14 +97,8 @@ def read_rules(name: str) -> Rules:
     if not path.is_file():
         found = sorted(p.stem for p in CONF.glob("*.json"))
         raise ReportError(f"gate={name} is neither a .json file nor in conf/gate{meant(name, found)}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ReportError(f"{path} is no mapping of options")
     rules = Rules()
-    for key, value in content.items():
+    for key, value in read_mapping(path, "file of rules").items():
         if key not in FILE_KEYS:
             raise ReportError(f"{path}: unknown option {key}{meant(key, FILE_KEYS)}")
         try:

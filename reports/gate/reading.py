@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Line, ReportError, read_scores, read_summary, refuse_mixed
+from reports.files import read_mapping
 
 STATUSES = ("ok", "invalid", "missing", "failed", "refused")
 LOST = ("invalid", "missing", "failed")
@@ -154,12 +154,4 @@ def _refuse_cut(path: Path, summary: Path, parts: Mapping[str, Part]) -> None:
 
 
 def _record(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise ReportError(f"{path} is no run.json: it holds no mapping")
-    return found
+    return read_mapping(path, "run.json") if path.is_file() else {}

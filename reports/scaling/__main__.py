@@ -30,10 +30,11 @@ from reports.figures.style import Drawn, slug, style
 from reports.files import write_bytes, write_text
 from reports.options import options
 from reports.scaling.measure import LOSS, Series, series, slopes, usable
-from reports.scaling.runs import Trained, folders, read_all
-from reports.scaling.words import COLUMNS, data, markdown, rows
+from reports.scaling.runs import folders, read_all
+from reports.scaling.words import COLUMNS, NO_RUN, data, markdown, rows
 
 USAGE = "python -m reports.scaling runs=FOLDER[,FOLDER...] out=FOLDER [figures=false]"
+UNSCORED = "it has neither scores nor a loss; score it into its folder: out=RUN/scores"
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,15 @@ def asked(arguments: Sequence[str]) -> Asked:
     return Asked(tuple(given), Path(found["out"]), drawn == "true")
 
 
-def write(chosen: Asked) -> tuple[list[str], str]:
-    """Everything that was asked: what to say of it, and why nothing could be fitted, empty where a law was.
-    ReportError where runs do not compare."""
+def write(chosen: Asked) -> tuple[list[Series], list[str]]:
+    """Everything that was asked; the curves, and what to say of it. Where no run can be used there are no
+    curves, and the tables name each run with its reason. ReportError where runs do not compare."""
     runs, left = usable(read_all(list(folders(chosen.runs))))
     if not runs and not left:
-        raise ReportError(f"runs={','.join(map(str, chosen.runs))} names no run; give a folder of runs")
+        raise ReportError(f"runs= names no run; {USAGE}")
     found = series(runs)
+    if not found:
+        left |= {run.name: UNSCORED for run in runs}
     compared = slopes(found)
     said = [f"{name} is left out: {why}" for name, why in left.items()]
     not_drawn = figures(chosen, found) if chosen.figures and found else []
@@ -76,17 +79,7 @@ def write(chosen: Asked) -> tuple[list[str], str]:
     write_text(chosen.out / "scaling.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     write_text(chosen.out / "scaling.csv", csv_text(COLUMNS, rows(found)))
     write_text(chosen.out / "scaling.md", markdown(found, left, compared, chosen.command))
-    return said + not_drawn, _unfitted(runs, found)
-
-
-def _unfitted(runs: Sequence[Trained], found: Sequence[Series]) -> str:
-    if not runs:
-        return "every run is left out"
-    if not found:
-        return "no run has scores or a loss; score each into its folder: out=RUN/scores"
-    if any(part.fit is not None for part in found):
-        return ""
-    return "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found))
+    return found, said + not_drawn
 
 
 def lives(part: Series, name: str) -> Drawn:
@@ -138,11 +131,12 @@ def figures(chosen: Asked, found: Sequence[Series]) -> list[str]:
 def answer(arguments: Sequence[str]) -> Answer:
     """Everything that a command line asks for. ReportError for a wrong one, or runs that do not compare."""
     chosen = asked(arguments)
-    said, why = write(chosen)
+    found, said = write(chosen)
     printed = (chosen.out / "scaling.md").read_text(encoding="utf-8")
-    if why:
-        return Answer(NOTHING, printed, (*said, f"nothing could be fitted: {why}"))
-    return Answer(DONE, printed, tuple(said))
+    if any(part.fit is not None for part in found):
+        return Answer(DONE, printed, tuple(said))
+    reasons = "; ".join(dict.fromkeys(f"{part.title or 'loss'}: {part.why}" for part in found)) or NO_RUN
+    return Answer(NOTHING, printed, (*said, f"nothing could be fitted: {reasons}"))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ from reports.figures.source import Run, read_run
 from reports.files import read_json
 
 SCHEMA = Path(__file__).parent.parent / "schema" / "training.schema.json"
+NUMBERS = ("params", "tokens", "clips", "seconds", "mfu", "seed")
 GROUPS = ("all", "in", "out")
 """Scenes of no stated kind, like those of training, and unlike them."""
 RISEN = 1.5
@@ -96,13 +97,8 @@ def read(folder: Path) -> Trained:
         folder=folder,
         name=name,
         flops=found.get("flops"),
-        params=found.get("params"),
-        tokens=found.get("tokens"),
-        clips=found.get("clips"),
-        seconds=found.get("seconds"),
-        mfu=found.get("mfu"),
         device=found.get("device", ""),
-        seed=found.get("seed"),
+        **{key: found.get(key) for key in NUMBERS},
         data=found.get("data", ""),
         loss=loss,
         diverged=diverged(loss, bool(found.get("diverged", False))),

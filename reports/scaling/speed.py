@@ -30,6 +30,7 @@ COLUMNS = (
     "run", "device", "processes", "params", "flops", "seconds", "flops_per_second", "tokens_per_second",
     "mfu",
 )  # fmt: skip
+NUMBERS = ("processes", "params", "flops", "seconds", "mfu", "tokens")
 UNKNOWN = "not said"
 
 
@@ -69,12 +70,7 @@ def speed(record: Mapping[str, Any], name: str) -> Speed:
     return Speed(
         run=str(record.get("name", name)),
         device=str(record.get("device", UNKNOWN)),
-        processes=record.get("processes"),
-        params=record.get("params"),
-        flops=record.get("flops"),
-        seconds=record.get("seconds"),
-        mfu=record.get("mfu"),
-        tokens=record.get("tokens"),
+        **{key: record.get(key) for key in NUMBERS},
     )
 
 

@@ -13,6 +13,7 @@ COLUMNS = (
     "suite", "group", "metric", "version", "setting", "run", "flops", "params", "tokens", "seed", "scenes",
     "value", "low", "high", "fitted",
 )  # fmt: skip
+NO_RUN = "no run can be used"
 FAR = 10.0
 """A compute beyond the largest budget by more than this factor is called far."""
 
@@ -48,7 +49,18 @@ def markdown(
     found: Sequence[Series], left: Mapping[str, str], compared: Sequence[Slopes], command: str
 ) -> str:
     """The table with all that has to be said about it."""
-    lines = [
+    lines = [f"Nothing could be fitted: {NO_RUN}.", ""]
+    if found:
+        lines = _laws(found)
+    lines += [f"- {name} is left out: {why}." for name, why in left.items()]
+    for part in found:
+        lines += [f"- {part.title or LOSS}: {said}." for said in notes(part)]
+    lines += [f"- {pair.suite}: {_compared(pair)}." for pair in compared]
+    return "\n".join([*lines, "", f"*(`{command}`)*"]) + "\n"
+
+
+def _laws(found: Sequence[Series]) -> list[str]:
+    return [
         "| suite | metric | runs | budgets, FLOPs | b | E∞ | FLOPs to S = 50 | b without one run |",
         "|---|---|---|---|---|---|---|---|",
         *(_row(part) for part in found),
@@ -57,11 +69,6 @@ def markdown(
         f" `not identified`: see below; an interval of b wider than a factor of {WIDEST:g} is one reason.",
         "",
     ]
-    lines += [f"- {name} is left out: {why}." for name, why in left.items()]
-    for part in found:
-        lines += [f"- {part.title or LOSS}: {said}." for said in notes(part)]
-    lines += [f"- {pair.suite}: {_compared(pair)}." for pair in compared]
-    return "\n".join([*lines, "", f"*(`{command}`)*"]) + "\n"
 
 
 def _compared(pair: Slopes) -> str:

@@ -6,7 +6,6 @@ CVPR 2024). Nothing is downloaded, no code of the folder runs, and pickled weigh
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,9 @@ from simbench.errors import UserError
 from simbench.features.protocols import PRESETS
 from simbench.features.space import Missing, checked
 from simbench.features.weights import digest_of_folder
+from simbench.files import read_mapping
 
+REMEDY = "give the folder of a model"
 BATCH = 2
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, for folders without preprocessor_config.json."""
@@ -43,7 +44,7 @@ class _Hub(ABC):
                 f"weights missing; {where}give weights=FOLDER with config.json and *.safetensors"
                 " (docs/distances.md says where they come from)"
             )
-        kind = _json(folder / "config.json").get("model_type")
+        kind = read_mapping(folder / "config.json", REMEDY).get("model_type")
         if kind != self.name:
             raise UserError(f"{folder} holds model_type={kind}; space={self.name} needs {self.name}")
         if not list(folder.glob("*.safetensors")):
@@ -95,7 +96,7 @@ class _Hub(ABC):
         for name in ("preprocessor_config.json", "video_preprocessor_config.json"):
             file = Path(self.weights) / name
             if file.is_file():
-                told = _json(file)
+                told = read_mapping(file, REMEDY)
                 mean = _triple(file, "image_mean", told.get("image_mean", MEAN))
                 sd = _triple(file, "image_std", told.get("image_std", SD))
                 if not (sd > 0).all():
@@ -105,11 +106,11 @@ class _Hub(ABC):
 
     @abstractmethod
     def _cut(self, clips: np.ndarray) -> np.ndarray:
-        """The frames [N, T', H, W, 3] that the network reads of clips."""
+        """The frames of clips [N, T, H, W, 3] that the network reads."""
 
     @abstractmethod
     def _tokens(self, video: Any) -> Any:
-        """Its last layer [N, tokens, D] on pictures [N, T', 3, H, W], normalised."""
+        """Tokens [N, L, D] of the last layer for normalised videos [N, T, 3, H, W]."""
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,6 @@ def _loaded(folder: Path) -> Any:
     if lacking:
         raise UserError(f"{folder} has no {lacking[0]} ({len(lacking)} tensors lack); download it anew")
     return net.eval()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); give the folder of a model") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no mapping; give the folder of a model")
-    return found
 
 
 def _triple(file: Path, name: str, values: Any) -> np.ndarray:
