@@ -21,12 +21,19 @@ class Answer:
     said: tuple[str, ...] = ()
 
 
+def helped(text: str | None, arguments: Sequence[str]) -> bool:
+    """Whether `arguments` ask for help, which is `text` and is then printed."""
+    if not set(arguments) & {"--help", "-h", "help"}:
+        return False
+    print((text or "").strip())
+    return True
+
+
 def answered(
     name: str, text: str | None, arguments: Sequence[str], answer: Callable[[Sequence[str]], Answer]
 ) -> int:
     """Run `python -m NAME`; its exit code. `text` is its help; ReportError and OSError become one line."""
-    if not arguments or set(arguments) & {"--help", "-h", "help"}:
-        print((text or "").strip())
+    if helped(text, arguments or ["--help"]):
         return DONE if arguments else TROUBLE
     try:
         found = answer(arguments)
