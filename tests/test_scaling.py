@@ -291,6 +291,15 @@ def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "runs= names no run" in capsys.readouterr().err
 
 
+def test_what_the_first_weights_cost_is_on_the_axis(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        more = {"flops_before": 5e11} if i == 0 else {}
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops), **more)
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
+    runs = read(tmp_path / "out")["series"][0]["runs"]
+    assert [run["flops"] for run in runs] == [1.5e12, *BUDGETS[1:]]
+
+
 @pytest.mark.parametrize("figures", [False, True])
 def test_where_no_run_is_left_the_tables_name_each(
     figures: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
