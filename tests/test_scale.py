@@ -295,7 +295,7 @@ def test_a_trunk_that_went_on_without_a_run_is_said(
         ({"budget": 3}, "budget=3 is planned by the ladder; give budgets= and unit="),
         ({"model__dit__width": 64}, "model.dit.width=64 is planned by the ladder; give sizes="),
         ({"sise": "auto"}, "unknown option sise"),
-        ({"base": "nowhere.json"}, "config=nowhere.json does not exist"),
+        ({"base": "nowhere.json"}, "base=nowhere.json does not exist"),
         ({"data__cache": "true"}, "data.cache=true keeps latents for one run"),
     ],
 )

@@ -247,6 +247,8 @@ def test_a_plan_asks_nothing(runs: Path, tmp_path: Path, capsys: Capture) -> Non
         (["scaling.suites=toi"], "did you mean toy?"),
         (["scaling.group=inside"], "scaling.group=inside is not one of all, in, out"),
         (["generator=frozen"], "generator=frozen has no dir="),
+        (["scaling.space=wrlds"], "scaling.space=wrlds is not one of"),
+        (["scaling.space=i3d", "scaling.sha256=0"], "sha256=0 is of no file; add weights=FILE"),
         (["scaling.figures=maybe"], "scaling.figures=maybe is not true or false"),
     ],
 )
@@ -254,6 +256,7 @@ def test_wrong_words(words: list[str], answer: str, runs: Path, tmp_path: Path, 
     assert go(tmp_path, runs, *words) == exits.TROUBLE
     said = capsys.readouterr().err
     assert answer in said and "Traceback" not in said
+    assert toy_runs.asked(runs / "r0") == 0
 
 
 def test_scores_of_an_earlier_call_are_not_mixed_in(runs: Path, tmp_path: Path, capsys: Capture) -> None:
