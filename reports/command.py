@@ -37,8 +37,12 @@ def answered(
         return DONE if arguments else TROUBLE
     try:
         found = answer(arguments)
-    except (ReportError, OSError) as error:
+    except ReportError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return TROUBLE
+    except OSError as error:
+        said = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        print(f"{name}: {said}; name another path", file=sys.stderr)
         return TROUBLE
     for line in found.said:
         print(f"{name}: {line}", file=sys.stderr)

@@ -287,6 +287,9 @@ def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
     scores = papers.write_run(tmp_path / "scores", record={"generator": "model"})
     assert go(tmp_path / "out", scores) == TROUBLE
     assert "give the folder of the training run" in capsys.readouterr().err
+    (tmp_path / "taken").write_text("")
+    assert go(tmp_path / "taken", family(tmp_path / "runs")) == TROUBLE
+    assert f"reports.scaling: {tmp_path / 'taken'}: File exists; name another path" in capsys.readouterr().err
     assert command.main(["runs=,", f"out={tmp_path / 'out'}"]) == TROUBLE
     assert "runs= names no run" in capsys.readouterr().err
 
