@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import HEADLINES, Asked, agreement, build_suite, command, gather, line
+from suites.command import command
+from suites.proof import HEADLINES, Asked, agreement, build_suite, gather, line
 
 if TYPE_CHECKING:
     from simbench.suite import Proven

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbench.errors import UserError
-from suites.proof import Asked, block_name, command, file_name
+from suites.command import command
+from suites.proof import Asked, block_name, file_name
 
 
 @dataclass

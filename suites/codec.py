@@ -22,7 +22,8 @@ import numpy as np
 
 from simbench.errors import UserError
 from suites.carded import Carded, check_card, listed, over_scenes, publish, suites_of
-from suites.proof import cases_of, command, line, mean, standard_error
+from suites.command import command
+from suites.proof import cases_of, line, mean, standard_error
 
 if TYPE_CHECKING:
     from simbench.codecs import Codec

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.errors import UserError
+from suites.command import command
 from suites.proof import (
     PARTS,
     Asked,
@@ -27,7 +28,6 @@ from suites.proof import (
     agreement,
     block_name,
     build_suite,
-    command,
     file_name,
     gather,
     line,

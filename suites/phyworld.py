@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import command, write_json
+from suites.command import command
+from suites.proof import write_json
 
 if TYPE_CHECKING:
     from simbench.border import Border

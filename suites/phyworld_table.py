@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
+from suites.command import command
 from suites.phyworld import ANSWER, CODEC, STILL, STRAIGHT, TRUTH
-from suites.proof import command, write_json
+from suites.proof import write_json
 
 if TYPE_CHECKING:
     from simbench.stats import Interval

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suites.proof import Asked, build_suite, cases_of, command
+from suites.command import command
+from suites.proof import Asked, build_suite, cases_of
 
 if TYPE_CHECKING:
     from simbench.suite import Suite

@@ -20,8 +20,9 @@ import numpy as np
 
 from simbench.errors import UserError
 from simbench.references import nuisance
+from suites.command import command
 from suites.geometry import FEW, LOST_PX, RASTER
-from suites.proof import Asked, build_suite, command, len_context
+from suites.proof import Asked, build_suite, len_context
 
 if TYPE_CHECKING:
     from simbench.case import Case

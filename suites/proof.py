@@ -64,25 +64,6 @@ def options(kind: type[Chosen], arguments: Sequence[str]) -> Chosen:
     return kind(**values)
 
 
-def command(
-    name: str,
-    text: str | None,
-    kind: type[Chosen],
-    arguments: Sequence[str],
-    work: Callable[[Chosen], int | None],
-) -> int:
-    """The exit code of `python -m suites.NAME`: `work` with options of `kind`, or on --help `text` and every
-    option with its default."""
-    if {"-h", "--help"} & set(arguments):
-        print((text or "").strip() + "\n\nOptions and defaults:")
-        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-            if field.name != "own":
-                default = "(of the suite)" if field.default is None else field.default
-                print(f"  {field.name}={default}")
-        return 0
-    return ended(name, lambda: work(options(kind, arguments)))
-
-
 def ended(name: str, work: Callable[[], int | None]) -> int:
     """The exit code of a command: what `work` returns, 0 for None; 2 and one line for a UserError, and for a
     file that cannot be read or written."""

@@ -29,7 +29,8 @@ import numpy as np
 from simbench.errors import UserError
 from suites import measure
 from suites.carded import Carded, check_card, listed, over_scenes, publish, suites_of
-from suites.proof import answering, command, len_context, unanswered
+from suites.command import command
+from suites.proof import answering, len_context, unanswered
 from suites.quality_page import markdown
 from suites.quality_rows import STATES, TRUTH, Clip, rows_of
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suites.proof import Asked, build_suite, command, mean, standard_error
+from suites.command import command
+from suites.proof import Asked, build_suite, mean, standard_error
 
 if TYPE_CHECKING:
     from simbench.suite import CaseScore, Proven

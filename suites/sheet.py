@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, cases_of, command, len_context
+from suites.command import command
+from suites.proof import Asked, build_suite, cases_of, len_context
 
 if TYPE_CHECKING:
     from simbench.suite import Suite

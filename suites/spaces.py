@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suites.proof import command, mean
+from suites.command import command
+from suites.proof import mean
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, command
+from suites.command import command
+from suites.proof import Asked, build_suite
 
 if TYPE_CHECKING:
     from suites.digital import Digital

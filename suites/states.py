@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, command
+from suites.command import command
+from suites.proof import Asked, build_suite
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import command
+from suites.command import command
 
 WIDTH = 400
 
