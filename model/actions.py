@@ -76,7 +76,9 @@ def _row(action: str) -> np.ndarray:
             row[channel(f"panel {side}")] = float(share) / 100.0
     else:
         raise UserError(
-            f"action {action!r} is unknown; use one of {', '.join(WORDS)}, or a place such as 'brush 0.3 0.6'"
+            f"action {action!r} is unknown to models of this package, which are told {', '.join(WORDS)}, or"
+            f" where one of {', '.join(TOOLS)} is, such as 'brush 0.3 0.6'; use one of these, or ask a suite"
+            " whose actions they know (paint, bite, push, footprints, digital)"
         )
     row.flags.writeable = False
     return row

@@ -29,16 +29,16 @@ def words_of(arguments: Sequence[str]) -> dict[str, str]:
     return words
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of options."""
+def read_json(path: Path, option: str = "config") -> dict[str, Any]:
+    """The object in a JSON file of options, which errors call by the `option` that named it."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"config={path} does not exist; name a JSON file of options") from error
+        raise UserError(f"{option}={path} does not exist; name a JSON file of options") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"config={path} is not JSON: {error}") from error
+        raise UserError(f"{option}={path} is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise UserError(f"config={path} must hold an object of options, not {type(data).__name__}")
+        raise UserError(f"{option}={path} must hold an object of options, not {type(data).__name__}")
     return data
 
 

@@ -68,6 +68,7 @@ def _run(options: Options, stopped: Callable[[], bool]) -> None:
     from model.scaling.climb import Climb, say
     from model.training.distributed import joined
     from model.training.precision import settled
+    from simbench.files import require_writable
 
     # What is measured and compiled first is part of the call's minutes.
     until = time.monotonic() + 60 * options.minutes
@@ -79,6 +80,8 @@ def _run(options: Options, stopped: Callable[[], bool]) -> None:
         made = plans.made(options)
         picks = plans.picked(made, options.only)
         precision = settled(options.config, None, process).precision
+        if options.out and not options.plan:
+            require_writable(Path(options.out), "out")
         if options.out and (not options.plan or (Path(options.out) / plans.FILE).exists()):
             made = plans.settle(made, options, precision)
         else:

@@ -21,17 +21,28 @@ class Answer:
     said: tuple[str, ...] = ()
 
 
+def helped(text: str | None, arguments: Sequence[str]) -> bool:
+    """Whether `arguments` ask for help, which is `text` and is then printed."""
+    if not set(arguments) & {"--help", "-h", "help"}:
+        return False
+    print((text or "").strip())
+    return True
+
+
 def answered(
     name: str, text: str | None, arguments: Sequence[str], answer: Callable[[Sequence[str]], Answer]
 ) -> int:
     """Run `python -m NAME`; its exit code. `text` is its help; ReportError and OSError become one line."""
-    if not arguments or set(arguments) & {"--help", "-h", "help"}:
-        print((text or "").strip())
+    if helped(text, arguments or ["--help"]):
         return DONE if arguments else TROUBLE
     try:
         found = answer(arguments)
-    except (ReportError, OSError) as error:
+    except ReportError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return TROUBLE
+    except OSError as error:
+        said = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        print(f"{name}: {said}; name another path", file=sys.stderr)
         return TROUBLE
     for line in found.said:
         print(f"{name}: {line}", file=sys.stderr)

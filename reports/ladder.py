@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import ReportError
+from reports.command import helped
 from reports.figures.ladder import bound_of, read_ladder, score_text, shade
 from reports.figures.output import csv_text
 from reports.figures.style import BLACK, PAGE, PALE, canvas, ordinary, style
@@ -200,6 +201,8 @@ def read(folder: Path) -> list[Mapping[str, Any]]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command; its exit code."""
+    if helped(__doc__, arguments):
+        return 0
     try:
         asked = options(arguments, ("folder", "out"), (), USAGE)
         found = matrix(read(Path(asked["folder"])))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import ReportError
+from reports.command import helped
 from reports.files import write_bytes
 from reports.options import options
 
@@ -89,6 +90,8 @@ def reduced(picture: bytes) -> bytes:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the pictures; 0, or 2 with one line on stderr."""
+    if helped(__doc__, arguments):
+        return 0
     try:
         given = options(arguments, needed=("run", "out"), allowed=(), usage=USAGE)
         page = Path(given["run"]) / "report.html"

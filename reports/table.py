@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from reports.aggregate import Block, ReportError, blocks, read_scores, read_summary, refuse_mixed
+from reports.command import helped
 from reports.label import agreement
 
+USAGE = "usage: python -m reports.table run=FOLDER"
 FIRST = ("S_graded", "S_open", "hiding_cost", "hit", "alarm")
 """Columns after the score, in this order where a suite has them; then the others by name."""
 
@@ -136,9 +138,11 @@ def table_text(folder: Path) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m reports.table run=FOLDER`: print the table of an earlier run."""
+    if helped(f"{__doc__}\n\n    {USAGE}", arguments):
+        return 0
     folders = [a.partition("=")[2] for a in arguments if a.startswith("run=")]
     if len(folders) != 1 or len(arguments) != 1:
-        print("usage: python -m reports.table run=FOLDER", file=sys.stderr)
+        print(USAGE, file=sys.stderr)
         return 2
     try:
         print(table_text(Path(folders[0])))

@@ -110,4 +110,7 @@ def run_study(config: Any, request: Request, folders: Sequence[Path]) -> int:
         raise UserError(
             f"mode={request.mode} means nothing to suite={name}, a study; use mode=all or mode=plan"
         )
+    for option, count in (("cases", request.scenes), ("samples", request.samples)):
+        if count < 1:
+            raise UserError(f"{option}={count} measures nothing; use {option}=1 or more")
     return build_study(name, node).run(Call(request, config, tuple(folders)))

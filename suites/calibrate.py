@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import HEADLINES, Asked, agreement, build_suite, ended, gather, line, options
+from suites.command import command
+from suites.proof import HEADLINES, Asked, agreement, build_suite, gather, line
 
 if TYPE_CHECKING:
     from simbench.suite import Proven
@@ -99,7 +100,7 @@ def pinned(text: str, setting: str, raw: Mapping[str, float]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: pinned, 1: the setting is refused, 2: it could not be run."""
-    return ended("calibrate", lambda: _run(options(Options, arguments)))
+    return command("calibrate", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> int:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbench.errors import UserError
-from suites.proof import Asked, block_name, ended, file_name, options
+from suites.command import command
+from suites.proof import Asked, block_name, file_name
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Options(Asked):
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: written, 2: it could not be."""
-    return ended("card", lambda: _run(options(Options, arguments)))
+    return command("card", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

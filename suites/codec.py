@@ -22,7 +22,8 @@ import numpy as np
 
 from simbench.errors import UserError
 from suites.carded import Carded, check_card, listed, over_scenes, publish, suites_of
-from suites.proof import cases_of, ended, line, mean, options, standard_error
+from suites.command import command
+from suites.proof import cases_of, line, mean, standard_error
 
 if TYPE_CHECKING:
     from simbench.codecs import Codec
@@ -179,7 +180,7 @@ def _shown(codec: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: measured, 2: bad input."""
-    return ended("codec", lambda: _run(options(Options, arguments)))
+    return command("codec", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

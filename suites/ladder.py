@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.errors import UserError
+from suites.command import command
 from suites.proof import (
     PARTS,
     Asked,
@@ -27,12 +28,10 @@ from suites.proof import (
     agreement,
     block_name,
     build_suite,
-    ended,
     file_name,
     gather,
     line,
     mean,
-    options,
     standard_error,
     write_json,
 )
@@ -212,7 +211,7 @@ def failures(ladder: Mapping[str, Any]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: every demand holds, 1: one does not, 2: it could not be run."""
-    return ended("ladder", lambda: _run(options(Options, arguments)))
+    return command("ladder", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> int:

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import ended, options, write_json
+from suites.command import command
+from suites.proof import write_json
 
 if TYPE_CHECKING:
     from simbench.border import Border
@@ -273,7 +274,7 @@ def generator_node(chosen: Options) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: measured, 2: bad input."""
-    return ended("phyworld", lambda: _run(options(Options, arguments)))
+    return command("phyworld", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

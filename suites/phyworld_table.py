@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
+from suites.command import command
 from suites.phyworld import ANSWER, CODEC, STILL, STRAIGHT, TRUTH
-from suites.proof import ended, options, write_json
+from suites.proof import write_json
 
 if TYPE_CHECKING:
     from simbench.stats import Interval
@@ -294,7 +295,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: written, 2: bad input."""
-    return ended("phyworld_table", lambda: _run(options(Options, arguments)))
+    return command("phyworld_table", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

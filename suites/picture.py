@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suites.proof import Asked, build_suite, cases_of, ended, options
+from suites.command import command
+from suites.proof import Asked, build_suite, cases_of
 
 if TYPE_CHECKING:
     from simbench.suite import Suite
@@ -97,7 +98,7 @@ def picture(lines: Sequence[tuple[str, np.ndarray, int]], columns: int, fps: flo
 
 def main(arguments: Sequence[str]) -> int:
     """The command; the exit code."""
-    return ended("picture", lambda: _run(options(Options, arguments)))
+    return command("picture", __doc__, Options, arguments, _run)
 
 
 def _run(asked: Options) -> None:

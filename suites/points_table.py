@@ -20,8 +20,9 @@ import numpy as np
 
 from simbench.errors import UserError
 from simbench.references import nuisance
+from suites.command import command
 from suites.geometry import FEW, LOST_PX, RASTER
-from suites.proof import Asked, build_suite, ended, len_context, options
+from suites.proof import Asked, build_suite, len_context
 
 if TYPE_CHECKING:
     from simbench.case import Case
@@ -226,7 +227,7 @@ def markdown(suite: Suite, scenes: int, seed: str, found: Mapping[str, Sequence[
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
-    return ended("points_table", lambda: _run(options(Options, arguments)))
+    return command("points_table", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

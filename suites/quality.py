@@ -29,7 +29,8 @@ import numpy as np
 from simbench.errors import UserError
 from suites import measure
 from suites.carded import Carded, check_card, listed, over_scenes, publish, suites_of
-from suites.proof import answering, ended, len_context, options, unanswered
+from suites.command import command
+from suites.proof import answering, len_context, unanswered
 from suites.quality_page import markdown
 from suites.quality_rows import STATES, TRUTH, Clip, rows_of
 
@@ -179,7 +180,7 @@ def _check_lpips(chosen: Options) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: measured, 2: bad input."""
-    return ended("quality", lambda: _run(options(Options, arguments)))
+    return command("quality", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

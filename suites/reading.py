@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suites.proof import Asked, build_suite, ended, mean, options, standard_error
+from suites.command import command
+from suites.proof import Asked, build_suite, mean, standard_error
 
 if TYPE_CHECKING:
     from simbench.suite import CaseScore, Proven
@@ -71,7 +72,7 @@ def markdown(suite: Proven, chosen: Options, found: Mapping[str, Sequence[CaseSc
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
-    return ended("reading", lambda: _run(options(Options, arguments)))
+    return command("reading", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

@@ -67,6 +67,8 @@ class Scaling:
             raise UserError("scaling.runs= is missing; name a folder of runs, each with run.json and model/")
         places = found(self.runs, call.planned)
         _check(places)
+        if self.space:
+            self._check_space(call.planned)
         _announce(places, suites, call)
         if call.planned:
             return exits.OK
@@ -133,6 +135,18 @@ class Scaling:
             if self.space and not part:
                 write_quality(Sets(suite, self.space, self.weights, self.sha256), mine, generator, engine)
         return exits.worst(codes)
+
+    def _check_space(self, planned: bool) -> None:
+        """UserError for feature spaces that there are not, or that their weights do not fit, known before
+        hours of scoring. A plan opens none of them."""
+        from simbench.features.space import SPACES
+        from suites.distances import opened
+
+        wanted = [name.strip() for name in self.space.split(",") if name.strip()]
+        for name in wanted:
+            one_of("scaling.space", name, tuple(SPACES))
+        if not planned:
+            opened(wanted, {"weights": self.weights, "sha256": self.sha256})
 
     def _has(self, place: Place, suites: Sequence[Suite]) -> bool:
         """Whether an earlier call scored this run on all of `suites`."""

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, cases_of, ended, len_context, options
+from suites.command import command
+from suites.proof import Asked, build_suite, cases_of, len_context
 
 if TYPE_CHECKING:
     from simbench.suite import Suite
@@ -86,7 +87,7 @@ def _block(rows: Sequence[tuple[str, np.ndarray]], columns: int, first: int) -> 
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: written, 2: it could not be."""
-    return ended("sheet", lambda: _run(options(Options, arguments)))
+    return command("sheet", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suites.proof import ended, mean, options
+from suites.command import command
+from suites.proof import mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,7 +154,7 @@ def measure(chosen: Options) -> tuple[list[Ranked], dict[str, str]]:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
-    return ended("spaces", lambda: _run(options(Options, arguments)))
+    return command("spaces", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

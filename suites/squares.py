@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, ended, options
+from suites.command import command
+from suites.proof import Asked, build_suite
 
 if TYPE_CHECKING:
     from suites.digital import Digital
@@ -75,7 +76,7 @@ def markdown(suite: Digital, scenes: int, seed: str, found: Found) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
-    return ended("squares", lambda: _run(options(Options, arguments)))
+    return command("squares", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.errors import UserError
-from suites.proof import Asked, build_suite, ended, options
+from suites.command import command
+from suites.proof import Asked, build_suite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +101,7 @@ def picture(suite: Suite, scenes: Sequence[str]) -> np.ndarray:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
-    return ended("states", lambda: _run(options(Options, arguments)))
+    return command("states", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from simbench.errors import UserError
-from suites.proof import ended, options
+from suites.command import command
 
 WIDTH = 400
 
@@ -107,7 +107,7 @@ def markdown(chosen: Options, sizes: Sequence[int]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The command. 0: printed, 2: it could not be."""
-    return ended("traps", lambda: _run(options(Options, arguments)))
+    return command("traps", __doc__, Options, arguments, _run)
 
 
 def _run(chosen: Options) -> None:

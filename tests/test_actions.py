@@ -50,7 +50,7 @@ def test_what_is_outside_counts_as_at_the_end() -> None:
 
 @pytest.mark.parametrize("action", ["jump", "brush 0.1", "tool 0.1 0.2 snap", "Forward", ""])
 def test_an_unknown_command_is_named(action: str) -> None:
-    with pytest.raises(UserError, match="is unknown; use one of forward"):
+    with pytest.raises(UserError, match="is unknown to models of this package, which are told forward"):
         encode(["wait", action])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,6 +126,29 @@ def test_help_loads_nothing_heavy(module: str) -> None:
     loaded, printed = modules_after("-m", module, "--help")
     assert not loaded & set(HEAVY), sorted(loaded & set(HEAVY))
     assert f"python -m {module}" in printed
+
+
+def commands() -> list[str]:
+    """Modules of suites and reports that `python -m` runs."""
+    found = []
+    for folder in ("suites", "reports"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if '__name__ == "__main__"' in path.read_text():
+                found.append(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return found
+
+
+@pytest.mark.parametrize("module", commands())
+def test_every_command_tells_how_it_is_used(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert importlib.import_module(module).main(["--help"]) == 0
+    shown = capsys.readouterr()
+    assert f"python -m {module.removesuffix('.__main__')}" in shown.out and shown.err == ""
+
+
+@pytest.mark.parametrize("module", ["suites.calibrate", "suites.exploit", "reports.screenshots"])
+def test_help_of_a_proof_loads_nothing_heavy(module: str) -> None:
+    loaded, _ = modules_after("-m", module, "--help")
+    assert not loaded & {"torch", "numba", "hydra", "matplotlib", "playwright"}
 
 
 def test_the_heavy_check_can_fail() -> None:

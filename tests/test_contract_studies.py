@@ -40,11 +40,18 @@ def check_plan(name: str, flags: list[str], folder: Path) -> None:
 
 def check_refusals(name: str, flags: list[str], capsys: Capture) -> None:
     """A wrong option, a mode of cases, another suite beside it: exit 2 and one line each."""
-    for words in ([f"{name}.nothing=1"], ["mode=export"], [f"suite={name},permanence"]):
+    for words in (
+        [f"{name}.nothing=1"],
+        ["mode=export"],
+        ["cases=-3"],
+        ["samples=0"],
+        [f"suite={name},permanence"],
+    ):
         capsys.readouterr()
         assert main([*flags, f"suite={name}", *words]) == exits.TROUBLE, words
         said = capsys.readouterr().err
-        assert said.startswith("simbench: ") and said.count("\n") == 1 and name in said, said
+        assert said.startswith("simbench: ") and said.count("\n") == 1, said
+        assert (name in said) != ("measures nothing; use " in said), said
 
 
 @pytest.mark.parametrize("name", names_in("study"))

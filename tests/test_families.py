@@ -17,7 +17,7 @@ from simbench.worlds.scene import Body, Scene, position_at
 
 SOLID = ("carve", "look-away", "orbit", "paint")
 OWN = (*SOLID, "voxels")
-SEEDS = range(50)
+SEEDS = range(25)
 
 
 def turning(vector: tuple[float, float, float]) -> np.ndarray:

@@ -270,6 +270,24 @@ def test_rules_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert said in capsys.readouterr().err, text
 
 
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        (0.0, "S: all 32 scenes are equal, so the smallest difference that they show cannot be told"),
+        (-2.0, "S: all 32 scenes differ by the same −2.00, so the smallest"),
+    ],
+)
+def test_scenes_that_do_not_differ_are_called_equal(
+    by: float, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = write_run(tmp_path / "base", BASE, metric="S")
+    head = write_run(tmp_path / "head", BASE + by, metric="S")
+    main([f"base={base}", f"head={head}", "metrics=S"])
+    shown = capsys.readouterr().out
+    assert said in shown and "show a difference" not in shown
+    assert verdict(head)["comparisons"][0]["gated"][0]["smallest"] is None
+
+
 def test_several_metrics_share_the_level(tmp_path: Path) -> None:
     more = {"S": moved(BASE, 0, 5, 3), "alarm": moved(BASE, 9, 5, 4), "distance": BASE}
     base = write_run(tmp_path / "base", BASE, more=dict.fromkeys(more, BASE))

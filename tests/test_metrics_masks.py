@@ -59,3 +59,10 @@ def test_near_is_a_disc() -> None:
     made, true = (np.zeros((1, 100, 100), bool) for _ in range(2))
     true[0, 50, 50] = made[0, 53, 53] = True
     assert boundary_f(made, true, 2.9 / np.hypot(100, 100)).tolist() == [0.25]
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 5), (2, 5, 0)])
+def test_pictures_without_a_pixel_have_no_outline(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="an outline needs pictures of 1x1 or more"):
+        boundary_f(np.zeros(shape, bool), np.zeros(shape, bool))
+    assert boundary_f(np.zeros((0, 5, 5), bool), np.zeros((0, 5, 5), bool)).shape == (0,)

@@ -237,6 +237,31 @@ def test_fine_tuning_starts_from_weights_and_keeps_the_vae(tmp_path: Path) -> No
         Loop(parse(options(tmp_path / "u", model__vae__channels=8, model__dit__channels=8, **start)), CPU)
 
 
+def test_a_run_from_other_weights_tells_what_these_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(name: str) -> dict[str, Any]:
+        """The run.json of a run."""
+        return json.loads((tmp_path / name / "run.json").read_text())
+
+    run(tmp_path / "first", 2)
+    run(tmp_path / "second", 2, init=tmp_path / "first" / "model")
+    run(tmp_path / "second", 3, init=tmp_path / "first" / "model")
+    run(tmp_path / "third", 2, init=tmp_path / "second" / "model")
+    assert "flops_before" not in told("first")
+    assert told("second")["flops_before"] == told("first")["flops"]
+    assert told("third")["flops_before"] == told("first")["flops"] + told("second")["flops"]
+    assert "does not say" not in capsys.readouterr().err
+    path = tmp_path / "first" / "model" / "config.json"
+    content = json.loads(path.read_text())
+    del content["provenance"]["tflop"]
+    path.write_text(json.dumps(content))
+    run(tmp_path / "fourth", 2, init=tmp_path / "first" / "model")
+    run(tmp_path / "fifth", 2, init=tmp_path / "fourth" / "model")
+    assert capsys.readouterr().err.count("does not say what its training took") == 2
+    assert "flops_before" not in told("fourth") and "flops_before" not in told("fifth")
+
+
 def test_latents_that_fit_no_statistics_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from model.codec.vae import VAE
 

@@ -295,7 +295,7 @@ def test_a_trunk_that_went_on_without_a_run_is_said(
         ({"budget": 3}, "budget=3 is planned by the ladder; give budgets= and unit="),
         ({"model__dit__width": 64}, "model.dit.width=64 is planned by the ladder; give sizes="),
         ({"sise": "auto"}, "unknown option sise"),
-        ({"base": "nowhere.json"}, "config=nowhere.json does not exist"),
+        ({"base": "nowhere.json"}, "base=nowhere.json does not exist"),
         ({"data__cache": "true"}, "data.cache=true keeps latents for one run"),
     ],
 )
@@ -310,6 +310,16 @@ def test_bad_input_is_one_line(
     said = capsys.readouterr().err
     assert re.search(message, said) and said.count("\n") == 1
     assert not (tmp_path / "out").exists(), "nothing is written before all is checked"
+
+
+def test_a_file_is_no_place_for_a_ladder(
+    pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("")
+    assert scale.main(words(tmp_path / "out", pool)) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"cannot write to out=\S+out \(File exists\); choose another", said)
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

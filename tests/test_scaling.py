@@ -287,8 +287,20 @@ def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
     scores = papers.write_run(tmp_path / "scores", record={"generator": "model"})
     assert go(tmp_path / "out", scores) == TROUBLE
     assert "give the folder of the training run" in capsys.readouterr().err
+    (tmp_path / "taken").write_text("")
+    assert go(tmp_path / "taken", family(tmp_path / "runs")) == TROUBLE
+    assert f"reports.scaling: {tmp_path / 'taken'}: File exists; name another path" in capsys.readouterr().err
     assert command.main(["runs=,", f"out={tmp_path / 'out'}"]) == TROUBLE
     assert "runs= names no run" in capsys.readouterr().err
+
+
+def test_what_the_first_weights_cost_is_on_the_axis(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        more = {"flops_before": 5e11} if i == 0 else {}
+        trained(tmp_path / "runs" / f"r{i}", flops, level(flops), **more)
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
+    runs = read(tmp_path / "out")["series"][0]["runs"]
+    assert [run["flops"] for run in runs] == [1.5e12, *BUDGETS[1:]]
 
 
 @pytest.mark.parametrize("figures", [False, True])

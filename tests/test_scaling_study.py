@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import toy_runs
 from simbench import exits
 from simbench.cli import main
 from simbench.video import Video
-from suites import scaling_clips
+from suites import distances, scaling_clips
 
 Capture = pytest.CaptureFixture[str]
 
@@ -245,6 +247,8 @@ def test_a_plan_asks_nothing(runs: Path, tmp_path: Path, capsys: Capture) -> Non
         (["scaling.suites=toi"], "did you mean toy?"),
         (["scaling.group=inside"], "scaling.group=inside is not one of all, in, out"),
         (["generator=frozen"], "generator=frozen has no dir="),
+        (["scaling.space=wrlds"], "scaling.space=wrlds is not one of"),
+        (["scaling.space=i3d", "scaling.sha256=0"], "sha256=0 is of no file; add weights=FILE"),
         (["scaling.figures=maybe"], "scaling.figures=maybe is not true or false"),
     ],
 )
@@ -252,6 +256,7 @@ def test_wrong_words(words: list[str], answer: str, runs: Path, tmp_path: Path, 
     assert go(tmp_path, runs, *words) == exits.TROUBLE
     said = capsys.readouterr().err
     assert answer in said and "Traceback" not in said
+    assert toy_runs.asked(runs / "r0") == 0
 
 
 def test_scores_of_an_earlier_call_are_not_mixed_in(runs: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -283,29 +288,50 @@ def test_a_record_that_the_report_refuses_costs_no_scoring(
 
 @pytest.mark.torch
 def test_clips_are_compared_with_the_truth(runs: Path, tmp_path: Path) -> None:
-    more = ("scaling.space=worlds,i3d", "frames=17", "cases=16")
+    more = ("scaling.space=worlds,i3d", "frames=17", "cases=10")
     assert go(tmp_path, runs, *more) == exits.OK
     found = [json.loads((runs / f"r{i}/scores/toy/quality.json").read_text()) for i in range(3)]
     rows = [part["rows"][0] for part in found]
     assert [row["label"] for row in rows] == ["frechet[worlds]"] * 3
     assert rows[0]["value"] > rows[1]["value"] > rows[2]["value"] > rows[2]["floor_value"] > 0
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
-    assert (rows[0]["clips"], rows[0]["answered"], rows[0]["scenes"]) == (32, 32, 16)
+    assert (rows[0]["clips"], rows[0]["answered"], rows[0]["scenes"]) == (20, 20, 10)
     assert "weights" in found[0]["not_measured"]["i3d"]
     path = runs / "r0/scores/toy/quality.json"
     before = path.stat().st_mtime_ns
     assert go(tmp_path, runs, *more) == exits.OK and path.stat().st_mtime_ns == before
-    assert go(tmp_path, runs, "scaling.space=worlds", "cases=16") == exits.OK
+    assert go(tmp_path, runs, "scaling.space=worlds", "cases=10") == exits.OK
     assert "5 frames, 16 are compared" in json.loads(path.read_text())["not_measured"]["worlds"]
-    toy_runs.trained(runs / "mute", 3e12, 9, silent=range(16))
+    toy_runs.trained(runs / "mute", 3e12, 9, silent=range(10))
     assert go(tmp_path, runs, *more) == exits.INCOMPLETE
     said = json.loads((runs / "mute/scores/toy/quality.json").read_text())
     assert said["rows"] == [] and said["not_measured"]["worlds"] == "no case of toy was answered"
 
 
-@pytest.mark.torch
+@dataclass(frozen=True)
+class Colours:
+    """A feature space that takes no time: the mean colour of each frame."""
+
+    name: str = "worlds"
+    least_frames: int = 1
+
+    def identity(self) -> Mapping[str, Any]:
+        """See Space."""
+        return {"class": "colours"}
+
+    def features(self, clips: np.ndarray) -> np.ndarray:
+        """See Space."""
+        return clips.mean((2, 3), dtype=np.float32)[:, ::4].reshape(len(clips), -1)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A space in place of one with a network, where it does not matter which."""
+    monkeypatch.setattr(distances, "opened", lambda names, given: ([Colours()], {}))
+
+
 def test_the_truth_is_read_once_for_all_runs(
-    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: None, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
     truth = scaling_clips.scene_truth
@@ -324,9 +350,8 @@ def test_the_truth_is_read_once_for_all_runs(
     assert go(tmp_path, runs, *more, "difficulty=0.5") == exits.OK and len(read) == 24
 
 
-@pytest.mark.torch
 def test_clips_that_came_later_are_compared(
-    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: None, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more = ("scaling.space=worlds", "frames=17", "cases=8")
     answer = toy_runs.Learner.answer

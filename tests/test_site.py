@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from reports.aggregate import ReportError
 from reports.page.compose import page_text
-from reports.site.__main__ import main, write_site
+from reports.site.__main__ import main, site_text, write_site
 from reports.site.boards import Entry, Run, boards, find_runs, ranked
 
 
@@ -57,6 +58,12 @@ def test_tables_are_never_mixed() -> None:
         ("toy", 1, "32x32x5@8 plain", "v2v", ["a"]),
         ("toy", 1, "64", "v2v", ["c"]),
     ]
+    assert [b.told for b in found] == [
+        "", "", "32x32x5@8 plain, i2v", "32x32x5@8 plain, v2v", "64"
+    ]  # fmt: skip
+    shown = site_text(found, [], 1)
+    names_of = re.findall(r'<a href="#board-\d">(.*?)</a>', shown)
+    assert len(set(names_of)) == 5 and names_of[4] == "<bdi>toy</bdi>@1 <small><bdi>64</bdi></small>"
     assert found[0].others == []
     assert found[1].others == ["@1 32x32x5@8 plain, i2v", "@1 32x32x5@8 plain, v2v", "@1 64, v2v"]
 

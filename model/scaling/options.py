@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
-from model.options import words_of
+from model.options import read_json, words_of
 from model.training.config import TrainConfig, parse
 from simbench.errors import UserError
 
@@ -53,7 +54,7 @@ def read(arguments: Sequence[str]) -> Options:
             raise UserError(f"{key}={words[key]} is planned by the ladder; give {instead}")
     default = Options()
     base = own.get("base", default.base)
-    config = parse([f"config={base}", *(f"{key}={value}" for key, value in words.items())])
+    config = parse((f"{key}={value}" for key, value in words.items()), read_json(Path(base), "base"))
     found = Options(
         base=base,
         budgets=_list(own, "budgets", _above, default.budgets),

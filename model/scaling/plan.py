@@ -217,7 +217,7 @@ def settle(plan: Plan, options: Options, precision: str) -> Plan:
     UserError where out= holds another plan, with the first thing that differs.
     """
     path = Path(options.out) / FILE
-    before = read_json(path) if path.exists() else None
+    before = read_json(path, "out") if path.exists() else None
     if before is not None and not isinstance(before.get("config"), Mapping):
         raise UserError(f"{path} is no plan of a ladder; take another out=")
     plan = precise(plan, precision if before is None else str(before["config"].get("precision")))

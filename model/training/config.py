@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,12 @@ FREE = (
 """Options that a run may change when it goes on: none of them changes what a step computes."""
 
 
-def parse(arguments: Sequence[str]) -> TrainConfig:
-    """`config=FILE.json` and dotted key=value words over it. UserError names the word that is wrong."""
-    words = words_of(arguments)
-    file = words.pop("config", None)
-    data = {} if file is None else read_json(Path(file))
+def parse(arguments: Iterable[str], base: Mapping[str, Any] | None = None) -> TrainConfig:
+    """`config=FILE.json`, or what was read as `base`, and dotted key=value words over it. UserError names the
+    word that is wrong."""
+    words = words_of(list(arguments))
+    file = words.pop("config", None) if base is None else None
+    data = dict(base or {}) if file is None else read_json(Path(file))
     return checked(build(TrainConfig, words, data))
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,9 @@ class Loop:
         wanted = None if state is None else int(state.facts["wanted"])
         self.wanted = sources.wanted_clips(config, source, work) if wanted is None else wanted
         self.feed, vae = self._open(module, source, fresh=state is None)
+        self.before: int | None = None if state is None else state.facts.get("flops_before")
         if config.init and state is None:
-            start_from(Path(config.init), module)
+            self.before = self._begun(start_from(Path(config.init), module))
         self.trainer = Trainer(config, module, vae, process, self._compiled())
         if state is not None:
             self.trainer.restore(state)
@@ -75,6 +76,15 @@ class Loop:
         """One line on stderr, from the first process only."""
         if self.process.first:
             print(f"model.train: {line}", file=sys.stderr, flush=True)
+
+    def _begun(self, origin: Mapping[str, Any]) -> int | None:
+        """Model FLOPs of the weights to start from; a line where they do not say them."""
+        before = record.cost(origin)
+        if before is None:
+            self.say(
+                f"init={self.config.init} does not say what its training took; add flops_before to run.json"
+            )
+        return before
 
     def _same(self, before: dict[str, Any]) -> None:
         other = changed(before, self.config)
@@ -191,7 +201,8 @@ class Loop:
         """The state to go on from, the averaged model beside it, and the accounts of the run."""
         state, parts = self.trainer.state(), self.trainer.averaged()
         if state is not None and parts is not None:
-            state = resume.State({**state.facts, "wanted": self.wanted}, state.tensors)
+            facts = {**state.facts, "wanted": self.wanted, "flops_before": self.before}
+            state = resume.State(facts, state.tensors)
             resume.save_state(self.out, self.trainer.step, state, self.config.keep)
             origin = self._origin()
             save_model(self.out / "model", self.config.model, parts, origin)
@@ -207,6 +218,7 @@ class Loop:
         device = self.process.device
         return {
             "tflop": trainer.tflop,
+            **({} if self.before is None else {"flops_before": self.before}),
             "steps": trainer.step,
             "clips": trainer.step * config.batch,
             "tokens": trainer.tokens,
@@ -258,14 +270,15 @@ def crossed(before: float, after: float, every: float) -> bool:
     return int(after / every) > int(before / every)
 
 
-def start_from(folder: Path, module: Denoiser) -> None:
-    """Weights of the model in `folder`; a channel for depth that it lacks stays at 0, which changes nothing.
-    UserError names the tensor that does not fit."""
+def start_from(folder: Path, module: Denoiser) -> dict[str, Any]:
+    """Weights of the model in `folder`, and what it says of where they come from; a channel for depth that it
+    lacks stays at 0, which changes nothing. UserError names the tensor that does not fit."""
     found = read_model(folder)
     new = {n: t for n, t in module.dit.state_dict().items() if n.startswith("given_depth.")}
     fill(module.dit, {**new, **found.tensors["dit"]}, f"{folder}: dit")
     if module.text is not None:
         fill(module.text, found.tensors["text"], f"{folder}: text")
+    return found.provenance
 
 
 def example(config: TrainConfig, module: Denoiser, shape: tuple[int, int, int]) -> Batch:

@@ -24,6 +24,7 @@ def record(
         "kind": "training",
         "name": Path(config.out).resolve().name,
         "flops": flops,
+        **{key: origin[key] for key in ("flops_before",) if key in origin},
         "params": params,
         **{key: origin[key] for key in KEPT},
         "seed": config.seed,
@@ -31,6 +32,15 @@ def record(
         "checkpoint": "model",
         "loss": _errors(log),
     }
+
+
+def cost(origin: Mapping[str, Any]) -> int | None:
+    """Model FLOPs of the transformer of a model that says `origin` of itself, those of the weights that it
+    began with included; None where it does not say all of them."""
+    own, before = origin.get("tflop"), origin.get("flops_before")
+    if own is None or (before is None and origin.get("train", {}).get("init")):
+        return None
+    return round(own * TERA) + (0 if before is None else before)
 
 
 def text(found: Mapping[str, Any]) -> str:

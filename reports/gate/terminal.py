@@ -59,6 +59,10 @@ def _ranking(ranking: Ranking) -> list[tuple[str, ...]]:
 
 
 def _notes(found: Judged) -> list[str]:
+    if found.smallest is None and found.scenes > 1:
+        alike = f"differ by the same {amount(found.difference)}" if found.difference else "are equal"
+        why = f"{found.metric}: all {found.scenes} scenes {alike}"
+        return [f"{why}, so the smallest difference that they show cannot be told"]
     if found.smallest is None:
         return []
     notes = [

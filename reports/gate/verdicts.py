@@ -30,7 +30,8 @@ INCONCLUSIVE = "inconclusive"
 class Judged:
     """One metric of one comparison. Differences are head less base in the metric's own unit, whichever
     direction is better; `margin` is how much worse is still no matter. `level`: 1 - level is the interval's
-    coverage. `smallest`: the difference that so many scenes show with 80 % power; `more`: scenes that are
+    coverage. `smallest`: the difference that so many scenes show with 80 % power, None where none of
+    them differs from another; `more`: scenes that are
     lacking for a verdict, None where no number would do."""
 
     metric: str
@@ -95,7 +96,9 @@ def _judged(asked: Asked, found: Paired, level: float, adjusted: float) -> Judge
     mean, low, high = float(found.mean), float(interval.low), float(interval.high)
     sd = None if found.count == 1 else float(found.sd)
     worse = high < 0 and verdict != REGRESSED
-    spread = sd if asked.noise is None else asked.noise
+    # Scenes that all differ by one and the same amount have no spread that says what they would show.
+    own = None if bool(found.flat) else sd
+    spread = own if asked.noise is None else asked.noise
     smallest = None if spread is None else smallest_difference(spread, found.count, level)
     sign = -1.0 if asked.lower_is_better else 1.0
     ends = sorted((sign * low, sign * high))

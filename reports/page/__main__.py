@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.aggregate import ReportError
+from reports.command import helped
 from reports.options import options
 from reports.page.compose import write_page
 
@@ -15,6 +16,8 @@ USAGE = "usage: python -m reports.page run=FOLDER [other=FOLDER]"
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page; 0, or 2 with one line on stderr."""
+    if helped(__doc__, arguments):
+        return 0
     try:
         given = options(arguments, needed=("run",), allowed=("other",), usage=USAGE)
         other = Path(given["other"]) if "other" in given else None

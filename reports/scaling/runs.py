@@ -39,7 +39,8 @@ KINDS: Mapping[str, tuple[type, ...]] = {
 class Trained:
     """One training run. Numbers that its record lacks are None; `loss` are pairs of FLOPs and loss.
 
-    `diverged` is empty or says how. `scores` are (group, run of simbench).
+    `flops` hold those of the weights that it began with. `diverged` is empty or says how. `scores` are
+    (group, run of simbench).
     """
 
     folder: Path
@@ -96,7 +97,7 @@ def read(folder: Path) -> Trained:
     return Trained(
         folder=folder,
         name=name,
-        flops=found.get("flops"),
+        flops=_total(found),
         device=found.get("device", ""),
         **{key: found.get(key) for key in NUMBERS},
         data=found.get("data", ""),
@@ -104,6 +105,11 @@ def read(folder: Path) -> Trained:
         diverged=diverged(loss, bool(found.get("diverged", False))),
         scores=tuple((group, read_run(place)) for group, place in _places(folder, found.get("scores"))),
     )
+
+
+def _total(found: Mapping[str, Any]) -> float | None:
+    own = found.get("flops")
+    return None if own is None else own + found.get("flops_before", 0)
 
 
 def diverged(loss: Sequence[tuple[float, float]], said: bool) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.aggregate import ReportError
+from reports.command import helped
 from reports.files import write_text
 from reports.html import TEMPLATES, template
 from reports.options import options
@@ -75,6 +76,8 @@ def _copy_clips(source: Path, target: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the site; 0, or 2 with one line on stderr. A run that cannot be read costs itself alone."""
+    if helped(__doc__, arguments):
+        return 0
     try:
         given = options(arguments, needed=("runs", "out"), allowed=(), usage=USAGE)
         count, unreadable = write_site(Path(given["runs"]), Path(given["out"]))

@@ -40,7 +40,7 @@ class Entry:
 @dataclass(frozen=True)
 class Board:
     """One suite, version, setting and given; `others` are versions and settings that it is not comparable
-    with."""
+    with. `told` says which one it is where another board has the same suite and version."""
 
     suite: str
     version: int
@@ -48,6 +48,7 @@ class Board:
     given: str
     entries: Sequence[Entry]
     others: Sequence[str]
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def boards(runs: Sequence[Run]) -> list[Board]:
                 before = entries.get(same)
                 entries[same] = Entry(row, run, 0) if before is None else _again(before)
     keys = sorted(found, key=lambda key: (key[0], -key[1], key[2], key[3]))
-    return [Board(*key, ranked(list(found[key].values())), others(key, keys)) for key in keys]
+    return [
+        Board(*key, ranked(list(found[key].values())), others(key, keys), told(key, keys)) for key in keys
+    ]
 
 
 def identity(row: Mapping[str, Any]) -> tuple[object, ...]:
@@ -132,3 +135,12 @@ def ranked(entries: Sequence[Entry]) -> list[Entry]:
 def others(key: Key, keys: Sequence[Key]) -> list[str]:
     """Other versions and settings of the suite, by name."""
     return [f"@{k[1]} {k[2]}, {k[3]}" for k in keys if k[0] == key[0] and k != key]
+
+
+def told(key: Key, keys: Sequence[Key]) -> str:
+    """The setting where another board has the suite and version, with its given where that has both; else
+    nothing."""
+    same = [k for k in keys if k[:2] == key[:2] and k != key]
+    if not same:
+        return ""
+    return f"{key[2]}, {key[3]}" if any(k[2] == key[2] for k in same) else key[2]

@@ -28,13 +28,15 @@ def boundary_f(made: np.ndarray, true: np.ndarray, bound: float = BOUND) -> np.n
     the shares of each outline that lie within ceil(`bound` x diagonal) px of the other.
 
     An outline is what differs from its right, lower or lower right neighbour. NaN where neither has one
-    (both empty, or both fill the picture), 0 where only one has.
+    (both empty, or both fill the picture), 0 where only one has. ValueError for pictures without a pixel.
     """
     a, b = _pair(made, true)
     if not 0 < bound < 1:
         raise ValueError(
             f"bound={bound} must be between 0 and 1, a share of the diagonal; {BOUND} is DAVIS's"
         )
+    if 0 in a.shape[1:]:
+        raise ValueError(f"made and true are {list(a.shape)}; an outline needs pictures of 1x1 or more")
     reach = int(np.ceil(bound * np.hypot(*a.shape[1:])))
     return np.array([_f(_outline(one), _outline(two), reach) for one, two in zip(a, b, strict=True)])
 
