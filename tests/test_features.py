@@ -127,6 +127,19 @@ def test_resize_is_torchs(height: int, width: int, antialias: bool) -> None:
     np.testing.assert_allclose(made, interpolated(CLIPS, height, width, antialias), atol=0.02)
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize(("antialias", "half_pixel"), [(False, True), (True, True), (False, False)])
+@pytest.mark.parametrize(("height", "width"), [(7, 90), (64, 20), (80, 1), (1, 1)])
+def test_resize_is_the_product_with_all_weights(
+    height: int, width: int, antialias: bool, half_pixel: bool
+) -> None:
+    old_height, old_width = CLIPS.shape[2:4]
+    tall = protocols.weights(old_height, height, antialias, half_pixel).astype(np.float64)
+    wide = protocols.weights(old_width, width, antialias, half_pixel).astype(np.float64)
+    made = resized(CLIPS, width, height, antialias, half_pixel)
+    np.testing.assert_allclose(made, np.einsum("ih,jw,nthwc->ntijc", tall, wide, CLIPS), atol=1e-3)
+
+
 @pytest.mark.parametrize(("height", "width"), [(20, 90), (80, 26)])
 def test_resize_is_opencvs(height: int, width: int) -> None:
     import cv2

@@ -144,7 +144,7 @@ def test_folded_the_network_is_the_same(frames: int, side: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(7, 9, 11), (8, 8, 8), (1, 2, 3)])
-def test_pools_axis_by_axis_are_torchs(shape: tuple[int, ...]) -> None:
+def test_pools_with_channels_last_are_torchs(shape: tuple[int, ...]) -> None:
     import torch
 
     from simbench.features.folded import pooled
@@ -158,7 +158,8 @@ def test_pools_axis_by_axis_are_torchs(shape: tuple[int, ...]) -> None:
         ((3, 3, 3), (1, 1, 1)),
     ):
         wanted = torch.nn.functional.max_pool3d(same(x, kernel, stride), kernel, stride)
-        assert torch.equal(pooled(x, kernel, stride), wanted)
+        found = pooled(x.permute(0, 2, 3, 4, 1).contiguous().numpy(), kernel, stride)
+        assert np.array_equal(found, wanted.permute(0, 2, 3, 4, 1).numpy())
 
 
 def test_the_epsilon_is_the_protocols(tmp_path: Path) -> None:
@@ -248,6 +249,23 @@ def test_features_are_the_logits_of_prepared_pictures(net: Any, saved: Path) -> 
     }
     with pytest.raises(UserError, match="clips of 8 frames are too short for space=i3d, which needs 9"):
         one.features(CLIPS[:, :8])
+
+
+def test_features_do_not_depend_on_threads_nor_on_the_clips_beside(saved: Path) -> None:
+    import torch
+
+    one = space_named("i3d", weights=str(saved))
+    clips = np.random.default_rng(1).integers(0, 256, (5, 9, 30, 40, 3), dtype=np.uint8)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = one.features(clips)
+        torch.set_num_threads(3)
+        together = one.features(clips)
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(alone, together)
+    np.testing.assert_allclose(one.features(clips[2:3]), alone[2:3], atol=1e-5 * abs(alone).max())
 
 
 def test_torchscript_runs_only_where_its_digest_was_given(scripted: Path) -> None:

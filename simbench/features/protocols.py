@@ -91,7 +91,9 @@ class Preset:
             x = fitted(x, self.side, self.antialias, self.half_pixel)
         else:
             x = resized(x, self.side, self.side, self.antialias, self.half_pixel)
-        return self.low + x * ((self.high - self.low) / np.float32(255))
+        x *= (self.high - self.low) / np.float32(255)
+        x += self.low
+        return x
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -143,15 +145,34 @@ def fitted(pictures: np.ndarray, side: int, antialias: bool, half_pixel: bool) -
 
 def resized(pictures: np.ndarray, width: int, height: int, antialias: bool, half_pixel: bool) -> np.ndarray:
     """float32 [..., H, W, 3] at another size, bilinear; see `weights` for the two conventions."""
+    from simbench.features.resize_kernel import resize
+
     old_height, old_width = pictures.shape[-3:-1]
     x = pictures.astype(np.float32, copy=False)
-    if old_height != height:
-        lines = x.reshape(*x.shape[:-3], old_height, old_width * 3)
-        lines = weights(old_height, height, antialias, half_pixel) @ lines
-        x = lines.reshape(*x.shape[:-3], height, old_width, 3)
-    if old_width != width:
-        x = weights(old_width, width, antialias, half_pixel) @ x
-    return x
+    if (old_height, old_width) == (height, width):
+        return x
+    flat = np.ascontiguousarray(x).reshape(-1, old_height, old_width, 3)
+    out = np.empty((len(flat), height, width, 3), np.float32)
+    tall, wide = (
+        taps(old_height, height, antialias, half_pixel),
+        taps(old_width, width, antialias, half_pixel),
+    )
+    resize(flat, *tall, *wide, out)
+    return out.reshape(*x.shape[:-3], height, width, 3)
+
+
+@lru_cache(maxsize=32)
+def taps(old: int, new: int, antialias: bool, half_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
+    """`weights` with few zeros: the first old pixel of each new one [new], float32 [new, K] from there."""
+    dense = weights(old, new, antialias, half_pixel)
+    first = (dense != 0).argmax(axis=1)
+    last = old - (dense != 0)[:, ::-1].argmax(axis=1)
+    count = int((last - first).max())
+    first = np.minimum(first, old - count)
+    found = np.take_along_axis(dense, first[:, None] + np.arange(count), axis=1)
+    for array in (first, found):
+        array.flags.writeable = False
+    return first, found
 
 
 @lru_cache(maxsize=32)
