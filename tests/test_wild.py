@@ -65,7 +65,7 @@ def test_every_version_but_two_is_seen_by_some_measure() -> None:
     for measure in MEASURES:
         assert measure.blind_spot and not measure.blind & measure.depends
     declared = [m.declared(v) for m in MEASURES if m.name in wild_table.JUDGED for v in list(WHAT)[1:]]
-    assert declared.count(DEPENDS) < len(declared) / 3, "what depends on the clip tests nothing"
+    assert declared.count(DEPENDS) <= len(declared) / 6, "what depends on the clip tests nothing"
 
 
 def test_a_declaration_can_fail() -> None:

@@ -36,9 +36,9 @@ CUT_PX, UNEXPLAINED = 1.0, 0.3
 BACK = 4
 """Frames before and after a cut of which none shows what another does: a jump that comes back is no cut."""
 
-EVERY = 3
+EVERY = 2
 """Frames between the places by which the evenness of a track is judged: what noise adds to each place weighs
-a third of what it does from frame to frame."""
+half of what it does from frame to frame."""
 
 Depths = Callable[[np.ndarray], np.ndarray]
 """Frames uint8 [T, H, W, 3] to inverse depths [T, H, W] in any scale and shift."""
