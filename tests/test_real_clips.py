@@ -20,7 +20,7 @@ from suites import wild_table
 
 DATA = Path(__file__).resolve().parent / "data"
 CLIPS = sorted(p for p in DATA.glob("*/*.mp4"))
-READER = Reader(side=180, frames=33, gap=4, pairs=5)
+READER = Reader(side=180, frames=33, gap=4, pairs=3)
 SPOILT = ("shuffled", "wobbled", "breathing", "noisy")
 
 
