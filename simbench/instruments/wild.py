@@ -33,7 +33,7 @@ SIGMAS, FLOOR = 6.0, 0.05
 CUT_PX, UNEXPLAINED = 1.0, 0.3
 """Share of pixels that flow does not bring home within so many px, below which a step is no cut."""
 
-BACK = 4
+BACK = 6
 """Frames before and after a cut of which none shows what another does: a jump that comes back is no cut."""
 
 EVERY = 2
