@@ -69,7 +69,7 @@ def rendered(count: int, size: int, frames: int, seed: int) -> Iterator[np.ndarr
 def judged(frames: np.ndarray, reader: Reader, seed: int) -> dict[str, Readings]:
     """Name of a version to its readings, of one clip uint8 [T, H, W, 3]."""
     clip = reduced(frames[: reader.frames], reader.side)
-    return {name: read(made, reader).readings() for name, made in versions(clip, seed).items()}
+    return {name: read(made, reader).readings() for name, made in versions(clip, seed, reader.gap).items()}
 
 
 def leads(results: Sequence[Mapping[str, Readings]], measure: str, version: str) -> list[float]:

@@ -34,24 +34,16 @@ def test_each_clip_is_small_and_its_source_and_licence_are_said() -> None:
         assert len(frames) >= 33 and min(frames.shape[1:3]) >= 150 and frames.std() > 20
 
 
-@pytest.mark.parametrize("name", ["box", "telescope"])
-def test_wild_tells_a_real_clip_from_its_spoilt_versions(name: str) -> None:
-    """All that the measures of following and of the picture declare of shuffle, wobble, zoom and noise."""
-    clip = reduced(decode(DATA / "wild" / f"{name}.mp4").frames, READER.side)
-    made = versions(clip, 0)
+def test_wild_tells_a_real_clip_from_its_spoilt_versions() -> None:
+    """All that is declared of shuffle, wobble, zoom and noise."""
+    clip = reduced(decode(DATA / "wild" / "box.mp4").frames, READER.side)
+    made = versions(clip, 0, READER.gap)
     readings = {version: read(made[version], READER).readings() for version in ("original", *SPOILT)}
-    for measure in ("loop", "tracks", "steady", "flicker", "cuts"):
-        for version in SPOILT:
+    for version in SPOILT:
+        for measure in wild_table.JUDGED:
             lead = readings["original"][measure].gated - readings[version][measure].gated
             said = BY_NAME[measure].declared(version)
             assert holds(BY_NAME[measure], version, lead), f"{measure}: {said} {version}: {lead:+.3f}"
-    for version in SPOILT:
-        ahead = [
-            m
-            for m in readings["original"]
-            if readings["original"][m].gated > readings[version][m].gated + 0.05
-        ]
-        assert ahead, f"nothing tells the clip from {version}"
 
 
 @pytest.mark.slow

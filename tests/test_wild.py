@@ -25,7 +25,7 @@ from suites.wild_report import difference, paired, summary, unpaired
 REAL = Path(os.environ.get("SIMBENCH_FOOTAGE", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SIDE, FRAMES = 160, 17
 READER = Reader(side=SIDE, frames=FRAMES, gap=2, pairs=3)
-GEOMETRY = ("inliers", "sampson", "reproj", "third")
+OPEN = {("reproj", "wobbled"), ("reproj", "breathing"), ("third", "shuffled"), ("third", "breathing")}
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +34,28 @@ def clip() -> np.ndarray:
     return next(wild_table.rendered(1, SIDE, FRAMES, 1))
 
 
-@pytest.fixture(scope="module")
-def results(clip: np.ndarray) -> dict[str, wild_table.Readings]:
-    """The readings of every version of the clip."""
-    return wild_table.judged(clip, READER, 0)
+@pytest.fixture
+def results() -> dict[str, wild_table.Readings]:
+    """Readings of versions exactly as declared."""
+    gated = {SEES: 0.0, BLIND: 1.0, DEPENDS: 0.5}
+
+    def reading(name: str, version: str) -> Reading:
+        value = 1.0 if version == "original" else gated[BY_NAME[name].declared(version)]
+        return Reading(value, value, 1.0)
+
+    return {version: {name: reading(name, version) for name in wild_table.JUDGED} for version in WHAT}
 
 
-@pytest.mark.parametrize("name", wild_table.JUDGED)
-def test_each_measure_sees_what_it_is_said_to_see(name: str, results: dict[str, wild_table.Readings]) -> None:
-    for version in list(WHAT)[1:]:
-        lead = wild_table.leads([results], name, version)[0]
-        assert holds(BY_NAME[name], version, lead), (
-            f"{name}: {BY_NAME[name].declared(version)} {version}: {lead}"
-        )
+@pytest.mark.slow
+def test_each_measure_sees_what_it_is_said_to_see(capsys: pytest.CaptureFixture[str]) -> None:
+    assert wild_table.main(["clips=4", "pairs=8", "seed=2001"]) == 0, capsys.readouterr().out
+
+
+def test_of_shuffle_wobble_zoom_and_noise_nearly_all_is_declared() -> None:
+    """What shallow scenes and deep ones answer differently is left open: four cells of two measures."""
+    spoilt = ("shuffled", "wobbled", "breathing", "noisy")
+    left = {(n, v) for n in wild_table.JUDGED for v in spoilt if BY_NAME[n].declared(v) == DEPENDS}
+    assert left == OPEN
 
 
 def test_every_version_but_two_is_seen_by_some_measure() -> None:
@@ -56,7 +65,7 @@ def test_every_version_but_two_is_seen_by_some_measure() -> None:
     for measure in MEASURES:
         assert measure.blind_spot and not measure.blind & measure.depends
     declared = [m.declared(v) for m in MEASURES if m.name in wild_table.JUDGED for v in list(WHAT)[1:]]
-    assert declared.count(DEPENDS) < len(declared) / 3, "what depends on the clip tests nothing"
+    assert declared.count(DEPENDS) <= len(declared) / 6, "what depends on the clip tests nothing"
 
 
 def test_a_declaration_can_fail() -> None:
@@ -68,8 +77,8 @@ def test_a_declaration_can_fail() -> None:
         wild_blind.named("forzen")
 
 
-def test_standing_still_is_never_best(results: dict[str, wild_table.Readings]) -> None:
-    own, frozen = results["original"], results["frozen"]
+def test_standing_still_is_never_best(clip: np.ndarray) -> None:
+    own, frozen = read(clip, READER).readings(), read(versions(clip)["frozen"], READER).readings()
     assert frozen["inliers"].value == 1.0 > own["inliers"].value, "ungated it would be best"
     assert frozen["loop"].value == 1.0 > own["loop"].value and frozen["flicker"].value == 0.0
     for name, reading in frozen.items():
@@ -127,11 +136,50 @@ def test_parts_are_pooled_with_nothing_left_out() -> None:
 
 def test_a_cut_is_found_where_it_is(clip: np.ndarray) -> None:
     spliced = versions(clip)["spliced"]
-    home = following.homes(following.grey(spliced))
-    assert int(np.argmin(home)) == FRAMES // 2 - 1
-    assert cuts_in(spliced, home, 1.0).value == 1.0
-    own = following.homes(following.grey(clip))
-    assert cuts_in(clip, own, 1.0).value == 0.0
+    pictures = following.grey(following.smoothed(spliced))
+    loops = following.loops(pictures)
+    assert int(np.argmin([following.home(error) for error in loops])) == FRAMES // 2 - 1
+    assert cuts_in(spliced, pictures, loops, 1.0).value == 1.0
+    # A single frame of the other shot is a jump there and back, no cut.
+    blink = clip.copy()
+    blink[8] = spliced[8]
+    for frames in (clip, blink):
+        pictures = following.grey(following.smoothed(frames))
+        assert cuts_in(frames, pictures, following.loops(pictures), 1.0).value == 0.0
+
+
+def test_a_shuffle_keeps_frames_within_their_stretch() -> None:
+    frames = np.repeat(np.arange(17, dtype=np.uint8), 70 * 70 * 3).reshape(17, 70, 70, 3)
+    order = versions(frames, 3, 1)["shuffled"][:, 0, 0, 0].astype(int)
+    assert sorted(order) == list(range(17)) and list(order) != list(range(17))
+    assert (order // 6 == np.arange(17) // 6).all(), "six gaps of one frame"
+
+
+def test_noise_and_plain_walls_have_no_structure(clip: np.ndarray) -> None:
+    plain = np.full((1, 96, 96, 3), 90.0)
+    noisy = np.clip(plain + np.random.default_rng(0).normal(0.0, 25.0, plain.shape), 0, 255)
+    for wall in (plain, noisy):
+        (picture,) = following.grey(following.smoothed(wall.astype(np.uint8)))
+        assert not following.structured(picture).any()
+    rows = np.broadcast_to(90 + 40 * np.sin(np.arange(96) / 4)[:, None], (96, 96))
+    assert not following.structured(rows.astype(np.uint8)).any(), "along a row nothing can be followed"
+    assert following.structured((rows / 2 + rows.T / 2).astype(np.uint8))[8:-8, 8:-8].mean() > 0.9
+    assert following.structured(following.grey(clip[:1])[0]).mean() > 0.2
+
+
+def test_what_goes_and_comes_back_has_moved() -> None:
+    uv = np.zeros((9, 20, 2))
+    uv[4] = 3.0
+    seen = np.ones(20, bool)
+    assert following.Window(uv, seen, seen).moved and not following.Window(uv * 0.1, seen, seen).moved
+    assert not following.Window(uv, np.arange(20) < 1, seen).followed
+
+
+def test_of_two_later_frames_the_nearer_is_the_second_view(clip: np.ndarray) -> None:
+    """Frames 0, 8 and 1 in this order are read nearly as frames 0, 1 and 8."""
+    reader = Reader(side=SIDE, gap=1, pairs=1)
+    order = [read(clip[list(o)], reader).inliers.value for o in ((0, 1, 8), (0, 8, 1))]
+    assert order[0] == order[1] is not None
 
 
 def test_larger_pictures_are_reduced_and_smaller_ones_left(clip: np.ndarray) -> None:
@@ -376,7 +424,8 @@ def test_a_real_cut_is_found() -> None:
     if not path.is_file():
         pytest.skip(f"no {path}: real footage is not part of the repository; set SIMBENCH_FOOTAGE")
     frames = decode(path, 232).frames[172:, ::2, ::2]
-    home = following.homes(following.grey(frames))
-    assert cuts_in(frames, home, 1.0).value == 1.0
-    assert int(np.argmin(home)) + 172 == 201
-    assert cuts_in(frames[:29], home[:28], 1.0).value == 0.0
+    pictures = following.grey(following.smoothed(frames))
+    loops = following.loops(pictures)
+    assert cuts_in(frames, pictures, loops, 1.0).value == 1.0
+    assert int(np.argmin([following.home(error) for error in loops])) + 172 == 201
+    assert cuts_in(frames[:29], pictures[:29], loops[:28], 1.0).value == 0.0

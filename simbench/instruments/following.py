@@ -13,11 +13,11 @@ import numpy as np
 
 from simbench.metrics.stability import loop_error
 
-LOOP_PX = 1.0
-"""Distance, px, within which flow there and back, or a track there and back, comes home."""
+LOOP_PX, HOME_PX = 0.5, 1.0
+"""Distances, px, within which flow there and back, and a track there and back, comes home."""
 
 CORNERS, APART_PX = 150, 6
-WINDOW = 15
+WINDOW = 21
 """Side of the patch that Lucas-Kanade follows, px."""
 
 LEAST_CORNERS = 12
@@ -34,6 +34,15 @@ FOLLOWED = 0.1
 
 BINS, CELLS = 16, 3
 
+SMOOTH_PX = 1.5
+"""Standard deviation, px, of what pictures are smoothed by before they are followed: noise of single pixels
+and what resampling does to fine texture are no motion."""
+
+CALM_PX, LEAST_SLOPE = 2.0, 1.5
+"""Further smoothing, px, and root mean square slope, grey levels a pixel, in the plainest direction, of a
+place that has structure: smoothed noise of 25 levels stays below it, and flow over a plain wall says nothing
+of motion."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -45,14 +54,19 @@ class Window:
     inside: np.ndarray
 
     @property
+    def followed(self) -> bool:
+        """Whether enough corners came home for anything to be said."""
+        return int(self.kept.sum()) >= max(1, FOLLOWED * len(self.kept))
+
+    @property
     def moved(self) -> bool:
         """Whether enough corners came home, and enough of these went far enough."""
-        way, count = self.far(), len(self.kept)
-        return len(way) >= max(1, FOLLOWED * count) and bool((way >= MOVED_PX).mean() >= MOVED_SHARE)
+        return self.followed and bool((self.far() >= MOVED_PX).mean() >= MOVED_SHARE)
 
     def far(self) -> np.ndarray:
-        """How far each corner that came home went from the first to the last frame, px, [M]."""
-        return np.hypot(*np.moveaxis(self.uv[-1, self.kept] - self.uv[0, self.kept], -1, 0))
+        """How far from its start each corner that came home was at most, px, [M]."""
+        way = self.uv[:, self.kept] - self.uv[:1, self.kept]
+        return np.hypot(*np.moveaxis(way, -1, 0)).max(axis=0)
 
 
 def grey(frames: np.ndarray) -> np.ndarray:
@@ -60,6 +74,23 @@ def grey(frames: np.ndarray) -> np.ndarray:
     import cv2
 
     return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+def smoothed(frames: np.ndarray, sd: float = SMOOTH_PX) -> np.ndarray:
+    """Frames uint8 [T, H, W, 3] under a Gaussian of standard deviation `sd` px."""
+    import cv2
+
+    return np.stack([cv2.GaussianBlur(frame, (0, 0), sd) for frame in frames])
+
+
+def structured(picture: np.ndarray) -> np.ndarray:
+    """Where `picture` uint8 [H, W] has something to follow in both directions, bool [H, W]."""
+    import cv2
+
+    calm = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), CALM_PX)
+    # OpenCV's is four times the least mean square slope in the block.
+    least = cv2.cornerMinEigenVal(calm, WINDOW, ksize=3) / 4
+    return np.asarray(least >= LEAST_SLOPE**2)
 
 
 def flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -70,15 +101,19 @@ def flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(dis.calc(first, second, None), np.float64)  # type: ignore[call-overload]
 
 
-def homes(pictures: np.ndarray) -> list[float | None]:
-    """For each frame of `pictures` uint8 [T, H, W] and the next one the share of the pixels that flow there
-    and back brings home, of those that stay in the frame; None where none does."""
-    out: list[float | None] = []
+def loops(pictures: np.ndarray) -> list[np.ndarray]:
+    """For each frame of `pictures` uint8 [T, H, W] and the next one how far from its start, px, flow there
+    and back brings each pixel that has structure and stays in the frame, [N]."""
+    out = []
     for first, second in pairwise(pictures):
         error = loop_error(flow(first, second), flow(second, first))
-        stayed = error[np.isfinite(error)]
-        out.append(float((stayed < LOOP_PX).mean()) if len(stayed) else None)
+        out.append(error[np.isfinite(error) & structured(first)])
     return out
+
+
+def home(error: np.ndarray, reach: float = LOOP_PX) -> float | None:
+    """Share of the pixels of one of `loops` that come within `reach` px of their start; None without one."""
+    return float((error < reach).mean()) if len(error) else None
 
 
 def window(pictures: np.ndarray) -> Window | None:
@@ -103,7 +138,7 @@ def window(pictures: np.ndarray) -> Window | None:
     uv = np.stack(path).astype(np.float64)
     high = np.array([width - 1 - BORDER_PX, height - 1 - BORDER_PX])
     inside = np.asarray(((uv >= BORDER_PX) & (uv <= high)).all(axis=(0, 2)))
-    home = np.hypot(*(back - start).T) < LOOP_PX
+    home = np.hypot(*(back - start).T) < HOME_PX
     return Window(uv + 0.5, alive & home & inside, inside)
 
 

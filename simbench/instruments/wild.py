@@ -15,7 +15,7 @@ import numpy as np
 
 from simbench.instruments import following
 from simbench.instruments.bundle import LEAST, Bundle, bundle, some, third_error
-from simbench.instruments.matching import Features, Matches, features, match
+from simbench.instruments.matching import Features, Matches, features
 from simbench.instruments.twoview import TwoView, two_view
 from simbench.metrics.motion import flicker
 from simbench.metrics.stability import (
@@ -30,8 +30,15 @@ from simbench.metrics.stability import (
 SIGMAS, FLOOR = 6.0, 0.05
 """A cut: how far a step of frames is above the others, in robust standard deviations, each at least that."""
 
-UNEXPLAINED = 0.3
-"""Share of pixels that flow does not bring home, below which a step is no cut."""
+CUT_PX, UNEXPLAINED = 1.0, 0.3
+"""Share of pixels that flow does not bring home within so many px, below which a step is no cut."""
+
+BACK = 6
+"""Frames before and after a cut of which none shows what another does: a jump that comes back is no cut."""
+
+EVERY = 2
+"""Frames between the places by which the evenness of a track is judged: what noise adds to each place weighs
+half of what it does from frame to frame."""
 
 Depths = Callable[[np.ndarray], np.ndarray]
 """Frames uint8 [T, H, W, 3] to inverse depths [T, H, W] in any scale and shift."""
@@ -134,25 +141,27 @@ def read(frames: np.ndarray, reader: Reader, depths: Depths | None = None) -> Wi
     """All measures of a clip uint8 [T, H, W, 3] sRGB. Nothing that a picture shows makes it fail: what cannot
     be measured has a reason."""
     clip = reduced(frames[: reader.frames], reader.side)
-    pictures = following.grey(clip)
+    calm = following.smoothed(clip)
+    pictures = following.grey(calm)
     windows = [
         following.window(pictures[s : s + reader.span + 1])
         for s in _starts(len(clip), reader.span, reader.pairs)
     ]
     moves = float(np.mean([w is not None and w.moved for w in windows])) if windows else 0.0
-    home = following.homes(pictures)
+    loops = following.loops(pictures)
+    home = [following.home(error) for error in loops]
     return Wild(
         **_geometry(clip, reader),
         **_tracked(windows, len(clip), reader),
         loop=_stepwise(home, None, moves, "no flow stays in the frame", len(clip)),
-        flicker=_flickers(clip, moves),
-        cuts=cuts_in(clip, home, moves),
+        flicker=_flickers(calm, moves),
+        cuts=cuts_in(clip, pictures, loops, _unlost(windows)),
         depth=None if depths is None else _depth(clip, pictures, depths, moves),
     )
 
 
-FLICKER, SAMPSON, REPROJ, THIRD, STEADY, DEPTH = 5.0, 0.5, 0.5, 1.0, 1.0, 0.5
-"""Errors at which a quality is one half: grey levels; px; px; px; no unit; no unit."""
+FLICKER, SAMPSON, REPROJ, THIRD, STEADY, DEPTH = 3.0, 0.5, 0.5, 1.0, 1.0, 0.5
+"""Errors at which a quality is one half: grey levels of smoothed frames; px; px; px; no unit; no unit."""
 
 
 def few(have: int, need: int) -> str:
@@ -180,28 +189,42 @@ def _geometry(clip: np.ndarray, reader: Reader) -> dict[str, Reading]:
     parts: dict[str, list[Part]] = {"inliers": [], "sampson": [], "reproj": [], "third": []}
     views = 3 if len(clip) > 2 * reader.gap else 2
     for s in _starts(len(clip), (views - 1) * reader.gap, reader.pairs):
-        view = two_view(at(s), at(s + reader.gap), None, reader.threshold)
+        later = [_paired(at(s), at(s + k * reader.gap), reader) for k in range(1, views)]
+        near, third = later[0], later[-1]
+        if all(v.kind == "still" for v in later):
+            # Of frames in another order two may be neighbours by chance; of a still clip these are still too.
+            later += [_paired(at(s), at(s + k * reader.gap // 2), reader) for k in range(1, 2 * views - 2, 2)]
+        # In order the nearer frame shares more; of frames in any other order, whichever it is.
+        view = min(later, key=lambda v: (v.kind == "still", -len(v.matches.first)))
         moved, fitted = view.kind != "still", view.f is not None
         why = "" if moved and fitted else view.reason
         parts["inliers"].append(Part(view.kept if len(view.agrees) else None, moved, why))
         parts["sampson"].append(Part(view.sampson_px(kept=False) if fitted else None, moved, why))
         if views == 3:
-            found, error, lack = _adjusted(view, at(s), at(s + 2 * reader.gap), shape, reader)
+            if near.kind == "still":
+                near, third = third, near
+            found, error, lack = _adjusted(near, third.matches, shape, reader)
+            parts["third"].append(Part(error, moved, lack))
+            if view is not near:
+                found, _, lack = _adjusted(view, near.matches, shape, reader)
             value = None if found is None else found.reproj_px
             parts["reproj"].append(Part(value, moved, lack if value is None else ""))
-            parts["third"].append(Part(error, moved, lack))
     units = {"inliers": None, "sampson": SAMPSON, "reproj": REPROJ, "third": THIRD}
     needed = {name: reader.gap * (1 if name in ("inliers", "sampson") else 2) + 1 for name in parts}
     return {name: pooled(each, units[name], few(len(clip), needed[name])) for name, each in parts.items()}
 
 
+def _paired(first: Features, second: Features, reader: Reader) -> TwoView:
+    return two_view(first, second, None, reader.threshold)
+
+
 def _adjusted(
-    view: TwoView, first: Features, third: Features, shape: tuple[int, int], reader: Reader
+    view: TwoView, third: Matches, shape: tuple[int, int], reader: Reader
 ) -> tuple[Bundle | None, float | None, str]:
     """Two registered frames adjusted, the error in a third one, and why one of them is lacking."""
     if view.kind == "still" or len(view.matches.first) == 0:
         return None, None, view.reason
-    seen = _seen(view.matches.first, match(first, third))
+    seen = _seen(view.matches.first, third)
     # Points that the third frame shows come first: else hardly any of those adjusted would be judged there.
     shown = np.isfinite(seen[:, 0])
     order = np.argsort(~shown, kind="stable")
@@ -237,7 +260,7 @@ def _tracked(windows: Sequence[following.Window | None], count: int, reader: Rea
         alive.append(Part(share if np.isfinite(share) else None, w.moved, why))
         way = w.far()
         far = w.uv[:, w.kept][:, way >= following.MOVED_PX]
-        rough = unevenness(far)
+        rough = unevenness(far[:: EVERY if len(far) > 2 * EVERY else 1])
         known = rough[np.isfinite(rough)]
         even.append(Part(float(np.median(known)) if len(known) else None, w.moved, why))
         speed.append(Part(float(np.median(way)) / reader.span if len(way) else None, w.moved, why))
@@ -260,7 +283,7 @@ def _stepwise(
 
 
 def _flickers(clip: np.ndarray, moves: float) -> Reading:
-    """Flicker of a clip uint8 [T, H, W, 3], grey levels, gated by the share of it that moved."""
+    """Flicker of a smoothed clip uint8 [T, H, W, 3], grey levels, gated by the share of it that moved."""
     if len(clip) < 3:
         return Reading(None, 0.0, moves, few(len(clip), 3))
     value = 255 * flicker(clip, 255.0)
@@ -274,17 +297,37 @@ def still_reason(moves: float) -> str:
     return "" if moves > 0 else "nothing moved, or nothing could be followed"
 
 
-def cuts_in(clip: np.ndarray, home: Sequence[float | None], moves: float) -> Reading:
-    """How many steps of a clip uint8 [T, H, W, 3] differ from all others both in their histogram and in what
-    flow leaves over; `home` is the share of pixels that flow brings home in each, `moves` of the clip that
-    moved."""
+def _unlost(windows: Sequence[following.Window | None]) -> float:
+    """Share of the stretches that moved, of those in which anything could be followed; 0 if none could."""
+    known = [w.moved for w in windows if w is not None and w.followed]
+    return float(np.mean(known)) if known else 0.0
+
+
+def cuts_in(clip: np.ndarray, pictures: np.ndarray, loops: Sequence[np.ndarray], moves: float) -> Reading:
+    """How many steps of a clip uint8 [T, H, W, 3], grey `pictures` [T, H, W], differ from all others both in
+    their histogram and in what flow leaves over, and do not come back; `loops` are those of `following`,
+    `moves` the share of the clip that moved."""
     if len(clip) < 3:
         return Reading(None, 0.0, 0.0, few(len(clip), 3))
     shown = [following.spread(frame) for frame in clip]
     leap = np.array([histogram_distance(a, b) for a, b in pairwise(shown)])
-    left = np.array([1.0 if h is None else 1.0 - h for h in home])
+    left = np.array([_left(error) for error in loops])
     cuts = outliers(leap + left, SIGMAS, FLOOR) & (left > UNEXPLAINED)
-    return Reading(float(cuts.sum()), moves * quality(float(cuts.sum()), 1.0), moves, still_reason(moves))
+    count = float(sum(not _comes_back(pictures, int(t)) for t in np.flatnonzero(cuts)))
+    return Reading(count, moves * quality(count, 1.0), moves, still_reason(moves))
+
+
+def _left(error: np.ndarray) -> float:
+    """Share of the pixels that flow does not bring home, from one of `following.loops`."""
+    share = following.home(error, CUT_PX)
+    return 1.0 if share is None else 1.0 - share
+
+
+def _comes_back(pictures: np.ndarray, t: int) -> bool:
+    """Whether one of the frames just after `t` shows again what one of those up to `t` showed."""
+    before = pictures[max(0, t + 1 - BACK) : t + 1]
+    pairs = [np.stack([a, b]) for a in before for b in pictures[t + 1 : t + 1 + BACK]]
+    return any(_left(following.loops(pair)[0]) <= UNEXPLAINED for pair in pairs)
 
 
 def _depth(clip: np.ndarray, pictures: np.ndarray, depths: Depths, moves: float) -> Reading:

@@ -56,8 +56,8 @@ MEASURES = (
         "high",
         "a frozen video scores best here; so does a photograph that is moved. Any homography of any frame, "
         "zoom included, and any order of frames that overlap cost nothing",
-        named(*TIME, "wobbled", "breathing"),
-        named("shuffled", "blurred"),
+        named(*TIME, "shuffled", "wobbled", "breathing"),
+        named("blurred"),
     ),
     Measure(
         "sampson",
@@ -65,8 +65,8 @@ MEASURES = (
         "px",
         "low",
         "as inliers; what slides along its epipolar line, as depth made anew in each frame, costs nothing",
-        named(*TIME, "wobbled", "breathing"),
-        named("shuffled", "blurred"),
+        named(*TIME, "shuffled", "wobbled", "breathing"),
+        named("blurred"),
     ),
     Measure(
         "reproj",
@@ -74,9 +74,9 @@ MEASURES = (
         "px",
         "low",
         "what slides along its epipolar line costs nothing; a zoom or a homography of each frame little, as "
-        "pose and focal length take it up; too short a way fits anything; noise is not always seen",
-        named(*TIME),
-        named("shuffled", "blurred", "breathing", "wobbled", "noisy"),
+        "pose and focal length take it up; too short a way fits anything; any order of frames that overlap",
+        named(*TIME, "shuffled"),
+        named("blurred", "breathing", "wobbled"),
     ),
     Measure(
         "third",
@@ -93,10 +93,10 @@ MEASURES = (
         "pixels that flow there and back brings home",
         "",
         "high",
-        "a frozen video scores best here, a blurred one better than a sharp one; all that bends smoothly is "
-        "followed",
-        named(*TIME, "blurred"),
-        named("wobbled", "bent", "breathing", "noisy"),
+        "a frozen video scores best here, a blurred one better than a sharp one; noise "
+        "of single pixels, which is smoothed away",
+        named(*TIME, "blurred", "noisy"),
+        named("bent"),
     ),
     Measure(
         "tracks",
@@ -104,8 +104,8 @@ MEASURES = (
         "",
         "high",
         "a frozen video scores best here; what melts or wobbles smoothly is followed as well",
-        named(*TIME),
-        named("wobbled", "bent", "breathing", "noisy", "blurred"),
+        named(*TIME, "wobbled", "breathing", "noisy"),
+        named("bent", "blurred"),
     ),
     Measure(
         "steady",
@@ -113,8 +113,7 @@ MEASURES = (
         "",
         "low",
         "a thing that truly bounces or shakes is punished; a clip that glides through a wrong world is not",
-        named(*TIME, "blurred"),
-        named("noisy"),
+        named(*TIME, "blurred", "noisy"),
     ),
     Measure(
         "flicker",
@@ -122,8 +121,8 @@ MEASURES = (
         "levels",
         "low",
         "a frozen or blurred video scores best here; a fade, and what pops up or vanishes, is no flicker",
-        named("backwards"),
-        named("postcard", "wobbled", "bent", "breathing", "blurred"),
+        named("backwards", "wobbled", "breathing"),
+        named("postcard", "bent", "blurred"),
     ),
     Measure(
         "cuts",
@@ -131,8 +130,7 @@ MEASURES = (
         "",
         "low",
         "a clip that is cut everywhere has no step that differs; a slow dissolve may be one or none",
-        named(*TIME, "wobbled", "bent", "breathing", "noisy", "blurred"),
-        named("shuffled"),
+        named(*TIME, "shuffled", "wobbled", "bent", "breathing", "noisy", "blurred"),
     ),
     Measure(
         "motion",

@@ -6,13 +6,17 @@ import numpy as np
 
 from simbench.instruments import footage
 
-WOBBLE = 0.015
+WOBBLE = 0.025
 """Standard deviation of how far each corner of a wobbled frame is moved, as a share of the height."""
 
-BREATH, BREATH_FRAMES = 0.08, 12
+STRETCH = 6
+"""Frames are shuffled within stretches of so many gaps: far enough for nothing to glide, near enough for most
+of a picture to stay in view."""
+
+BREATH, BREATH_FRAMES = 0.06, 6
 """Zoom of a breathing clip, from 1 to 1 + 2 x `BREATH`, and the frames of one breath."""
 
-NOISE_SD = 12.0
+NOISE_SD = 18.0
 """Standard deviation of the noise, grey levels of 255."""
 
 BLUR = 0.01
@@ -21,22 +25,23 @@ BLUR = 0.01
 WHAT = {
     "original": "the clip as it is",
     "backwards": "last frame first",
-    "shuffled": "frames in random order",
+    "shuffled": "frames in random order within stretches of 24 (of 12 where pairs are 2 frames apart)",
     "frozen": "the first frame throughout",
     "postcard": "the first frame moved and zoomed steadily, as a photograph before a camera",
-    "wobbled": "each frame under a homography of its own, corners moved by 1.5 % of the height",
+    "wobbled": "each frame under a homography of its own, corners moved by 2.5 % of the height",
     "bent": "each frame bent smoothly in its own way by 0.6 % of the height",
-    "breathing": "a slow zoom in and out, 16 % in 12 frames",
-    "noisy": "noise of 12 levels, new in each frame",
+    "breathing": "a zoom in and out, 12 % in 6 frames",
+    "noisy": "noise of 18 levels, new in each frame",
     "blurred": "Gaussian blur of 1 % of the height",
     "spliced": "cut in the middle to a darker, mirrored close-up of the rest",
 }
 """Name to words, in the order of tables."""
 
 
-def versions(frames: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-    """The clip uint8 [T, H, W, 3] and its versions, in the order of `WHAT`."""
+def versions(frames: np.ndarray, seed: int = 0, gap: int = 4) -> dict[str, np.ndarray]:
+    """The clip uint8 [T, H, W, 3] and its versions, in the order of `WHAT`; `gap` as its reader's."""
     made = footage.versions(frames, seed)
+    made["shuffled"] = frames[_order(len(frames), STRETCH * gap, np.random.default_rng([seed, 2]))]
     rng = np.random.default_rng([seed, 1])
     made["bent"] = made["wobbled"]
     made["wobbled"] = np.stack([_under_homography(frame, rng) for frame in frames])
@@ -47,6 +52,12 @@ def versions(frames: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     middle = len(frames) // 2
     made["spliced"] = np.concatenate([frames[:middle], np.stack([_other(f) for f in frames[middle:]])])
     return {name: made[name] for name in WHAT}
+
+
+def _order(count: int, stretch: int, rng: np.random.Generator) -> np.ndarray:
+    """The numbers below `count`, shuffled within stretches of `stretch`."""
+    parts = np.split(np.arange(count), np.arange(stretch, count, stretch))
+    return np.concatenate([rng.permutation(part) for part in parts])
 
 
 def _breath(t: int) -> float:
