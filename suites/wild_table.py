@@ -6,10 +6,12 @@
 Clips are rendered by our own worlds (a camera around or past a still life of textured solids), or those of a
 folder. Each is spoilt in every way of `simbench.instruments.wild_versions`. A cell is how far `gated` of the
 original is above that of the version, the mean over clips: bold where the measure is declared to see the
-version, plain where it is declared blind, in brackets where it depends on the clip. A cell that is not as
+version, plain where it is declared blind, in brackets where that depends on the clip. A cell that is not as
 declared has two exclamation marks, and the exit code is 3.
 
 clips, size, frames, seed   rendered clips (8), side px (192), length (25), first seed
+scene                       deep, shallow or any: what the clips show; some cells are declared of deep and of
+                            shallow scenes apart. Rendered clips are deep; others any, if it is not said
 gap, pairs                  as for suites.wild; rendered clips have 8 frames a second, so gap is 2
 card, block                 a page, and the name of the block on it, that gets the matrix
 sheet                       a PNG with all versions of the first clip
@@ -27,7 +29,7 @@ import numpy as np
 from simbench.blocks import page_with, write_block
 from simbench.errors import UserError
 from simbench.instruments.wild import Reader, Reading, read, reduced
-from simbench.instruments.wild_blind import BLIND, BY_NAME, SEES, holds
+from simbench.instruments.wild_blind import ANY, BLIND, BY_NAME, DEEP, SCENES, SEES, holds
 from simbench.instruments.wild_versions import WHAT, versions
 from simbench.stats import t_interval
 from suites.proof import ended, options
@@ -48,6 +50,7 @@ class Options:
     frames: int = 25
     seed: int = 2001
     folder: str = ""
+    scene: str = ""
     gap: int = 2
     pairs: int = 12
     card: str = ""
@@ -77,36 +80,36 @@ def leads(results: Sequence[Mapping[str, Readings]], measure: str, version: str)
     return [each["original"][measure].gated - each[version][measure].gated for each in results]
 
 
-def broken(results: Sequence[Mapping[str, Readings]]) -> list[str]:
-    """Cells that are not as declared, in words."""
+def broken(results: Sequence[Mapping[str, Readings]], scene: str = ANY) -> list[str]:
+    """Cells that are not as declared of such a scene, in words."""
     out = []
     for name in JUDGED:
         for version in list(WHAT)[1:]:
             lead = float(np.mean(leads(results, name, version)))
-            if not holds(BY_NAME[name], version, lead):
-                said = BY_NAME[name].declared(version)
+            if not holds(BY_NAME[name], version, lead, scene):
+                said = BY_NAME[name].declared(version, scene)
                 out.append(f"{name}: {said} {version} is declared, but the original is ahead by {lead:+.3f}")
     return out
 
 
-def matrix(results: Sequence[Mapping[str, Readings]]) -> list[str]:
+def matrix(results: Sequence[Mapping[str, Readings]], scene: str = ANY) -> list[str]:
     """The matrix in Markdown."""
     names = list(WHAT)[1:]
     out = [f"| measure | original | {' | '.join(names)} |", "|---|" + "---:|" * (len(names) + 1)]
     for name in JUDGED:
         own = t_interval([each["original"][name].gated for each in results])
-        cells = [_cell(name, version, leads(results, name, version)) for version in names]
+        cells = [_cell(name, version, leads(results, name, version), scene) for version in names]
         out.append(f"| {name} | {own.mean:.2f} | {' | '.join(cells)} |")
     return out
 
 
-def _cell(name: str, version: str, values: Sequence[float]) -> str:
-    found, said = t_interval(values), BY_NAME[name].declared(version)
+def _cell(name: str, version: str, values: Sequence[float], scene: str) -> str:
+    found, said = t_interval(values), BY_NAME[name].declared(version, scene)
     text = f"{found.mean:+.2f}".replace("-", "−")
     if found.high is not None:
         text += f" ± {found.high - found.mean:.2f}"
     text = f"**{text}**" if said == SEES else text if said == BLIND else f"({text})"
-    return text if holds(BY_NAME[name], version, found.mean) else f"{text} !!"
+    return text if holds(BY_NAME[name], version, found.mean, scene) else f"{text} !!"
 
 
 def _clips(chosen: Options) -> tuple[list[np.ndarray], str]:
@@ -145,6 +148,9 @@ def _run(chosen: Options) -> int:
             raise UserError(
                 f"{name}={getattr(chosen, name)} is too small; {low} at least, {getattr(Options, name)} usual"
             )
+    scene = chosen.scene or (ANY if chosen.folder else DEEP)
+    if scene not in SCENES:
+        raise UserError(f"scene={scene} is not one of {', '.join(SCENES)}")
     if chosen.card:
         # A page without the block is noticed before the work, not after it.
         page_with(Path(chosen.card), chosen.block, "")
@@ -158,14 +164,14 @@ def _run(chosen: Options) -> int:
         results.append(judged(clip, reader, chosen.seed + i))
         print(f"{i + 1}/{len(clips)}", file=sys.stderr, flush=True)
     lines = [
-        f"{what}, read at {side} px, {reader.gap} frames apart, seed {chosen.seed}.",
+        f"{what}, read at {side} px, {reader.gap} frames apart, seed {chosen.seed}; scene: {scene}.",
         "",
-        *matrix(results),
+        *matrix(results, scene),
     ]
     print("\n".join(lines))
     if chosen.card:
         write_block(Path(chosen.card), chosen.block, "\n".join(lines))
-    faults = broken(results)
+    faults = broken(results, scene)
     print("\n".join(["", *faults] if faults else ["", "Every cell is as declared."]))
     return NOT_AS_DECLARED if faults else OK
 

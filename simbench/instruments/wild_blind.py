@@ -15,12 +15,16 @@ AHEAD = 0.05
 """How far `gated` of the original must be above that of a version to be ahead of it."""
 
 SEES, BLIND, DEPENDS = "sees", "blind", "depends"
+DEEP, SHALLOW, ANY = "deep", "shallow", "any"
+SCENES = (DEEP, SHALLOW, ANY)
+"""What clips show: near and far things in one picture, things at about one distance, or it is not said."""
 
 
 @dataclass(frozen=True)
 class Measure:
     """A measure in words. `unit` of its value, empty for a share; `better`: high, low, or neither;
-    `blind_spot` one line; `blind` and `depends` names of versions; all others it sees."""
+    `blind_spot` one line; `blind` and `depends` names of versions, `relief` of those that it sees in
+    a deep scene and is blind to in a shallow one; all others it sees."""
 
     name: str
     what: str
@@ -29,9 +33,12 @@ class Measure:
     blind_spot: str
     blind: frozenset[str]
     depends: frozenset[str] = frozenset()
+    relief: frozenset[str] = frozenset()
 
-    def declared(self, version: str) -> str:
-        """What is declared of a version: sees, blind or depends."""
+    def declared(self, version: str, scene: str = ANY) -> str:
+        """What is declared of a version, in clips of such a scene: sees, blind or depends."""
+        if version in self.relief:
+            return {DEEP: SEES, SHALLOW: BLIND, ANY: DEPENDS}[scene]
         if version in self.blind:
             return BLIND
         return DEPENDS if version in self.depends else SEES
@@ -76,7 +83,8 @@ MEASURES = (
         "what slides along its epipolar line costs nothing; a zoom or a homography of each frame little, as "
         "pose and focal length take it up; too short a way fits anything; any order of frames that overlap",
         named(*TIME, "shuffled"),
-        named("blurred", "breathing", "wobbled"),
+        named("blurred"),
+        named("breathing", "wobbled"),
     ),
     Measure(
         "third",
@@ -86,7 +94,8 @@ MEASURES = (
         "a photograph that is moved, and any order of frames that overlap; a zoom, where it looks like going "
         "forward; few points, or points near a plane, say little",
         named(*TIME),
-        named("shuffled", "blurred", "breathing"),
+        named("blurred"),
+        named("shuffled", "breathing"),
     ),
     Measure(
         "loop",
@@ -157,7 +166,7 @@ MEASURES = (
 BY_NAME = {measure.name: measure for measure in MEASURES}
 
 
-def holds(measure: Measure, version: str, ahead: float) -> bool:
-    """Whether the original being `ahead` in `gated` is as declared."""
-    said = measure.declared(version)
+def holds(measure: Measure, version: str, ahead: float, scene: str = ANY) -> bool:
+    """Whether the original being `ahead` in `gated` is as declared of such a scene."""
+    said = measure.declared(version, scene)
     return said == DEPENDS or (ahead > AHEAD) == (said == SEES)
