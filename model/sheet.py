@@ -26,7 +26,7 @@ makes of the opposite one.
   python -m model.sheet mix=words dir=model/weights/words given=0 guidance=3 out=docs/words.png
   python -m model.sheet mix=yaw dir=model/weights/yaw given=1 out=docs/yaw.png
 
-  mix=           words, yaw, nano, tiny, phyworld, weighed
+  mix=           words, yaw, nano, acts, camera, tiny, phyworld, weighed
   dir=           a folder of python -m model.train or model.halve
   given=1        first frames that are given     out=    a PNG
   cases=6 first=0 seed=1   which clips: data set `seed` of the mix, training reads 0

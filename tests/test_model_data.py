@@ -14,12 +14,17 @@ from model.clips.pool import Pool, write_pool
 from model.clips.variety import LEAN, Variety, vary_layout, vary_scene
 from model.clips.worlds import FIRST_SEED, Mix, draw, draw_scene, named, world_seed
 from model.data import Sample, batches, chance, order, pick_caption, pixels
+from model.training.config import parse
+from simbench.case import Setting
 from simbench.errors import UserError
 from simbench.instruments.teller import LANE
 from simbench.worlds import families, palette
 from simbench.worlds.families import occluder
 from simbench.worlds.scene import Caption, Scene
+from suites.geometry import MOVES, Geometry
+from suites.revisit import Revisit
 
+ROOT = Path(__file__).resolve().parent.parent
 SMALL = dataclasses.replace(named("nano"), width=16, height=16, frames=5, samples=1)
 
 
@@ -237,3 +242,26 @@ def test_the_mix_yaw_turns_both_ways_and_as_far_as_asked() -> None:
     assert all(12.0 <= abs(turn) <= 24.0 for turn in turns)
     assert min(turns) < 0 < max(turns)
     assert abs(draw_scene(Mix(("look-away",)), 0, 0).tags["camera"]["amount"]) >= 70.0
+
+
+def test_cameras_of_training_go_as_far_as_the_easiest_of_the_suites() -> None:
+    mix = named("camera")
+    seconds = (mix.frames - 1) / mix.fps
+    for move, longer in MOVES.items():
+        asked = families.build("orbit", 1, seconds, "rich", 0.0, camera=move, pace="even", extent=longer)
+        known = families.build("orbit", 1, seconds, "rich", mix.hardest, camera=move)
+        assert abs(known.tags["camera"]["amount"]) >= abs(asked.tags["camera"]["amount"]), move
+    setting = Setting(mix.width, mix.height, mix.frames, mix.fps, "cam", 9, mix.look, 0.0)
+    assert Geometry(setting=setting).setting.frames == 13
+    assert Revisit(setting=dataclasses.replace(setting, context=3)).setting.context == 3
+
+
+def test_clips_of_the_camera_mix_move_and_obey_no_command() -> None:
+    small = dataclasses.replace(named("camera"), width=16, height=16, samples=1)
+    drawn = [draw(small, 0, i) for i in range(6)]
+    assert {sample.facts["family"] for sample in drawn} == {"orbit", "look-away"}
+    for sample in drawn:
+        assert sample.camera is not None and np.abs(sample.camera[6] - sample.camera[0]).max() > 0.05
+        assert sample.actions is None
+    recipe = parse([f"config={ROOT / 'conf/model/camera.json'}"])
+    assert recipe.data.mix == "camera" and recipe.model.dit.camera and not recipe.model.dit.actions

@@ -40,7 +40,7 @@ def test_a_sheet_shows_truth_model_and_the_opposite_turn(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["mix=jaw"], "mix=jaw is unknown; use nano, acts, tiny, words, yaw, phyworld or weighed"),
+        (["mix=jaw"], "mix=jaw is unknown; use nano, acts, camera, tiny, words, yaw, phyworld or weighed"),
         (["given=9"], "given=9 is not 0 to 8"),
         (["out=sheet.gif"], "out=sheet.gif is no picture; end it in .png"),
         (["steps=0"], "steps=0 must be 1 or more"),

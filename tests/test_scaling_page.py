@@ -15,17 +15,36 @@ PAGE = (DOCS / "scaling.md").read_text()
 HEAD = "| TFLOP | width x depth | parameters | loss | frechet[worlds] | IDF1 | S permanence | S graded |"
 SUITES = {7: "permanence", 8: "hidden", 9: "push", 10: "bite"}
 """Columns of the table that hold the metric of a suite's law."""
+MOVING = "| TFLOP | width x depth | parameters | frechet geometry | frechet revisit |"
 
 
-def laws() -> dict[tuple[str, str], dict]:
-    """The series of scaling.json by suite and group."""
-    found = json.loads((DOCS / "scaling.json").read_text())["series"]
+def laws(name: str = "scaling") -> dict[tuple[str, str], dict]:
+    """The series of a ladder's .json by suite and group."""
+    found = json.loads((DOCS / f"{name}.json").read_text())["series"]
     return {(part["suite"], part["group"]): part for part in found}
 
 
-def cells() -> list[list[list[str]]]:
-    """The table: rows of cells of numbers, one for each seed."""
-    lines = PAGE[PAGE.index(HEAD) :].split("\n\n")[0].splitlines()[2:]
+def drawn(name: str = "scaling") -> list[dict[str, str]]:
+    """The points of a ladder's figure."""
+    with (DOCS / f"{name}-panels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def points(rows: list[dict[str, str]], tera: float, metric: str, suite: str = "") -> list[dict[str, str]]:
+    """Those of a metric at a budget, by run."""
+    mine = [
+        row
+        for row in rows
+        if row["metric"] == metric
+        and row["suite"].startswith(suite)
+        and math.isclose(float(row["flops"]), tera * 1e12, rel_tol=0.02)
+    ]
+    return sorted(mine, key=lambda row: row["run"])
+
+
+def cells(head: str = HEAD) -> list[list[list[str]]]:
+    """A table: rows of cells of numbers, one for each seed."""
+    lines = PAGE[PAGE.index(head) :].split("\n\n")[0].splitlines()[2:]
     return [[c.strip().replace("−", "-").split(", ") for c in line.split("|")[1:-1]] for line in lines]
 
 
@@ -46,8 +65,7 @@ def agree(shown: list[str], exact: list[float]) -> bool:
 
 def test_the_table_is_that_of_the_files() -> None:
     records = json.loads((DOCS / "scaling-runs.json").read_text())
-    with (DOCS / "scaling-panels.csv").open(newline="") as file:
-        drawn = list(csv.DictReader(file))
+    rows = drawn()
     assert sum(len(row[3]) for row in cells()) == len(records) == 10
     for row in cells():
         tera = float(row[0][0])
@@ -55,12 +73,8 @@ def test_the_table_is_that_of_the_files() -> None:
         assert row[2] == [f"{size:,}".split(", ")[0]], row
         assert agree(row[3], values(laws()["", "all"], tera)), row[3]
         for place, metric in ((4, "frechet[worlds]"), (5, "idf1")):
-            mine = sorted(
-                (line["run"], float(line["value"]))
-                for line in drawn
-                if line["metric"] == metric and math.isclose(float(line["flops"]), tera * 1e12, rel_tol=0.02)
-            )
-            assert agree(row[place], [value for _, value in mine]), (metric, tera)
+            mine = [float(point["value"]) for point in points(rows, tera, metric)]
+            assert agree(row[place], mine), (metric, tera)
         for place, suite in SUITES.items():
             assert agree(row[place], values(laws()[suite, "all"], tera)), (suite, tera)
 
@@ -86,3 +100,30 @@ def test_rates_are_those_of_the_runs() -> None:
     records = json.loads((DOCS / "scaling-runs.json").read_text())
     rates = sorted(r["flops"] / r["seconds"] / 1e9 for r in records)
     assert f"{rates[0]:.0f} to {rates[-1]:.0f} GFLOP/s" in " ".join(PAGE.split())
+
+
+def test_the_table_of_moving_cameras_is_that_of_the_files() -> None:
+    name = "scaling-camera"
+    records, rows, table = json.loads((DOCS / f"{name}-runs.json").read_text()), drawn(name), cells(MOVING)
+    assert len(table) == len(records) >= 5
+    assert float(table[-1][0][0]) >= 16 * float(table[0][0][0])
+    measured = {
+        3: ("frechet[worlds]", "geometry"),
+        4: ("frechet[worlds]", "revisit"),
+        7: ("aj", "geometry"),
+        8: ("return_px", "revisit"),
+        9: ("S", "geometry"),
+        10: ("S", "revisit"),
+    }
+    for row in table:
+        tera = float(row[0][0])
+        (size,) = {r["params"] for r in records if r["flops"] == pytest.approx(tera * 1e12, rel=0.02)}
+        assert row[2] == [f"{size:,}"], row
+        for place, (metric, suite) in measured.items():
+            mine = [float(point["value"]) for point in points(rows, tera, metric, suite)]
+            assert agree(row[place], mine), (metric, suite, tera)
+        read = points(rows, tera, "reproj_px")
+        shown = [] if row[5] == ["–"] else row[5]
+        assert agree(shown, [float(point["value"]) for point in read]), (tera, read)
+        assert row[6] == ([point["scenes"] for point in read] or ["0"]), (tera, read)
+        assert all(point["of_scenes"] == "32" for point in read)

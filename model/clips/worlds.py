@@ -69,7 +69,8 @@ class Mix:
 
 def named(name: str) -> Mix:
     """The mixes that recipes use: `nano` (occluder, 32 px, plain), `acts` (the same and processes, pushes and
-    bites), `tiny` (all families, 64 px, rich), and of the small ones `words` (objects in the open, told as a
+    bites), `camera` (a still life and a yard seen by a moving camera, 96 px, rich),
+    `tiny` (all families, 64 px, rich), and of the small ones `words` (objects in the open, told as a
     test tells them), `yaw` (a camera turns), `phyworld` (balls in two dimensions) and
     `weighed` (two such balls whose masses cannot be seen)."""
     if name == "nano":
@@ -86,11 +87,13 @@ def named(name: str) -> Mix:
         return Mix(frames=5, steady=1.0, occluder=told, variety=Variety(board=0.0, shapes=0.0))
     if name == "yaw":
         return Mix(("look-away",), frames=9, samples=2, steady=1.0, turn=24.0)
+    if name == "camera":
+        return Mix(("orbit", "look-away"), 96, 96, 13, look="rich", samples=2, steady=0.0, hardest=0.6)
     if name == "phyworld":
         return Mix(SCENARIOS, frames=9)
     if name == WEIGHED:
         return Mix((WEIGHED,))
-    raise UserError(f"mix={name} is unknown; use nano, acts, tiny, words, yaw, phyworld or weighed")
+    raise UserError(f"mix={name} is unknown; use nano, acts, camera, tiny, words, yaw, phyworld or weighed")
 
 
 def is_flat(mix: Mix) -> bool:

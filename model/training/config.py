@@ -23,7 +23,7 @@ class DataConfig:
     path: str = ""
     """A pool (python -m model.data pool) or a folder of videos; empty renders a pool into the cache."""
     mix: str = "nano"
-    """What such a pool is drawn from: nano, acts, tiny, words, yaw, phyworld or weighed."""
+    """What such a pool is drawn from: nano, acts, camera, tiny, words, yaw, phyworld or weighed."""
     clips: int = 24576
     """Its size, and the most clips that are used of any source; 0 is all. A short run renders fewer."""
     held: int = 64
