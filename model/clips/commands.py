@@ -29,7 +29,8 @@ pool    out=DIR clips=N: memory-mapped shards of pixels, masks, cameras, actions
 export  out=DIR clips=N depth=none|png|npz video=mp4|mkv (lossless): videos, captions.jsonl, cameras,
         actions, masks, README.txt
         Both: seed=0 workers=1 mix=nano|acts|camera|tiny|words|yaw|phyworld|weighed (export: tiny), and over
-        the mix size= frames= fps= look= family=NAME[,NAME]|all samples=, still=true for images (a frame of each),
+        the mix size= frames= fps= look= family=NAME[,NAME]|all samples=, still=true for images (a frame
+        of each),
         difficulty=0.25 for a share steady=0.5 of the clips, the others from 0 to hardest=0.8, and
         OPTION.OPTION= such as variety.board=0 occluder.hidden=1.
         Interrupted, they go on with the same command. Nothing that is reserved for tests is ever in them.
