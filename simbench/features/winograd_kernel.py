@@ -2,7 +2,8 @@
 
 Pictures are float32 [N, T, H, W, C], channels last, handed over flat with their size. A tile is what makes
 4 x 4 outputs of 2 or 4 moments. Sixteen channels of a tile at a time pass through `scratch`, which
-stays in the first cache. Compiled when first called, in some seconds, and kept on disk by numba.
+stays in the first cache. Compiled when first called, in some seconds, and kept on disk by numba, which
+watches this file alone: touch it after a change to `lanes` or `toom`.
 """
 
 from __future__ import annotations
