@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from simbench.case import Condition
+from simbench.generators import contact
 from simbench.generators.rollout import roll_out
 
 
@@ -60,3 +61,12 @@ def test_a_post_that_is_not_in_the_way_stops_nothing(post: int) -> None:
     frames[:, 38:, post : post + 3] = 15
     columns = red_columns(answer(frames)[-1])
     assert abs(columns.min() - 36) <= 1
+
+
+def test_a_layer_that_passes_above_or_below_the_picture_meets_nothing() -> None:
+    image = np.full((48, 48, 3), 200.0)
+    image[:, 30:33] = 15.0
+    free = np.zeros((48, 48), bool)
+    assert contact._bars(image, free, np.array([10.0, 20.0]), 10.0, 1.0) == [30.0]
+    for rows in ([-20.0, -5.0], [-9.0, 0.0], [50.0, 60.0]):
+        assert contact._bars(image, free, np.array(rows), 10.0, 1.0) == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.actions import CHANNELS, channel
+from model.clips import shards
 from model.clips.pool import Pool, write_pool
 from model.clips.variety import LEAN, Variety, vary_layout, vary_scene
 from model.clips.worlds import FIRST_SEED, Mix, draw, draw_scene, named, world_seed
@@ -108,6 +110,34 @@ def test_interrupted_pool_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
     assert write_pool(broken, SMALL, 8) == 0
     assert sorted(f.name for f in whole.iterdir()) == sorted(f.name for f in broken.iterdir())
     assert all(f.read_bytes() == (broken / f.name).read_bytes() for f in whole.iterdir())
+
+
+def test_a_second_call_on_one_folder_waits_for_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[int] = []
+    second = threading.Thread(target=lambda: made.append(write_pool(tmp_path, SMALL, 3)))
+    with shards.alone(tmp_path):
+        second.start()
+        second.join(0.5)
+        assert not made and not (tmp_path / "pool.json").exists()
+    second.join()
+    assert made == [3] and len(Pool(tmp_path)) == 3
+    assert "being written by another call" in capsys.readouterr().err
+    write_pool(tmp_path, SMALL, 3)
+    assert "another call" not in capsys.readouterr().err
+
+
+def test_a_pool_is_made_longer_and_not_shorter(tmp_path: Path) -> None:
+    write_pool(tmp_path, SMALL, 2)
+    index = (tmp_path / "index.json").read_bytes()
+    write_pool(tmp_path, SMALL, 5)
+    assert write_pool(tmp_path, SMALL, 3) == 0 and len(Pool(tmp_path)) == 5
+    # As it lies while another call makes it longer: the shard is there, its index is still the former.
+    (tmp_path / "index.json").write_bytes(index)
+    assert len(Pool(tmp_path)) == 2 and same(Pool(tmp_path).sample(1), draw(SMALL, 0, 1))
+    (tmp_path / "index.json").write_text("{")
+    assert write_pool(tmp_path, SMALL, 5) == 0 and len(Pool(tmp_path)) == 5
 
 
 def test_workers_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,17 +64,20 @@ def write_latents(
         raise UserError("there is nothing to encode; give the source at least one sample")
     plan = {"format": FORMAT, "vae": digest, "samples": len(source), "shard": SHARD}
     plan |= {"batch": batch, "temporal": temporal}
-    shards.claim(folder, "latents", {**plan, "first": _digest(source.sample(0))})
-    count = math.ceil(len(source) / SHARD)
-    missing = [n for n in range(count) if shards.lines(folder / f"{n:05d}.jsonl") != _held(n, len(source))]
+    with shards.alone(folder):
+        shards.claim(folder, "latents", {**plan, "first": _digest(source.sample(0))})
+        count = math.ceil(len(source) / SHARD)
+        missing = [
+            n for n in range(count) if shards.lines(folder / f"{n:05d}.jsonl") != _held(n, len(source))
+        ]
 
-    def work(number: int) -> int:
-        """Encode and write one shard."""
-        indices = range(number * SHARD, number * SHARD + _held(number, len(source)))
-        return _write(folder, number, [source.sample(i) for i in indices], encode, temporal, batch)
+        def work(number: int) -> int:
+            """Encode and write one shard."""
+            indices = range(number * SHARD, number * SHARD + _held(number, len(source)))
+            return _write(folder, number, [source.sample(i) for i in indices], encode, temporal, batch)
 
-    made = shards.spread(work, missing, sum(_held(n, len(source)) for n in missing), 1, "latents")
-    write_text(folder / "index.json", json.dumps({**plan, "shards": count}, sort_keys=True) + "\n")
+        made = shards.spread(work, missing, sum(_held(n, len(source)) for n in missing), 1, "latents")
+        write_text(folder / "index.json", json.dumps({**plan, "shards": count}, sort_keys=True) + "\n")
     return made
 
 

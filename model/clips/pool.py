@@ -59,8 +59,8 @@ def write_pool(
     rendered now.
 
     What is there already is kept, so the same command goes on where it was interrupted, and a larger
-    `clips` makes the pool longer. UserError where the folder holds another pool, and for depth in two
-    dimensions.
+    `clips` makes the pool longer; none makes it shorter. Of two calls on one folder the second waits for
+    the first. UserError where the folder holds another pool, and for depth in two dimensions.
     """
     if clips < 1:
         raise UserError(f"clips={clips} is no pool; use clips=1 or more")
@@ -70,16 +70,26 @@ def write_pool(
     plan = {"format": FORMAT, "mix": to_dict(mix), "seed": seed, "shard": size}
     # Named only where it is there, so that pools without depth stay the pools that they were.
     plan |= {"depth": True} if depth else {}
-    shards.claim(folder, "pool", plan)
-    parts = [
-        Shard(str(folder), n, start, min(start + size, clips), mix, seed, depth)
-        for n, start in enumerate(range(0, clips, size))
-    ]
-    missing = [s for s in parts if shards.lines(s.path("jsonl")) != s.stop - s.start]
-    made = shards.spread(_write, missing, sum(s.stop - s.start for s in missing), workers, "clips")
-    entries = [{"number": s.number, "start": s.start, "stop": s.stop} for s in parts]
-    write_text(folder / "index.json", json.dumps({**plan, "clips": clips, "shards": entries}) + "\n")
+    with shards.alone(folder):
+        shards.claim(folder, "pool", plan)
+        clips = max(clips, _held(folder))
+        parts = [
+            Shard(str(folder), n, start, min(start + size, clips), mix, seed, depth)
+            for n, start in enumerate(range(0, clips, size))
+        ]
+        missing = [s for s in parts if shards.lines(s.path("jsonl")) != s.stop - s.start]
+        made = shards.spread(_write, missing, sum(s.stop - s.start for s in missing), workers, "clips")
+        entries = [{"number": s.number, "start": s.start, "stop": s.stop} for s in parts]
+        write_text(folder / "index.json", json.dumps({**plan, "clips": clips, "shards": entries}) + "\n")
     return made
+
+
+def _held(folder: Path) -> int:
+    """Clips of a finished pool, 0 where there is none or its index is damaged."""
+    try:
+        return int(shards.read_index(folder, "pool", FORMAT)["clips"])
+    except UserError:
+        return 0
 
 
 def _write(shard: Shard) -> int:
@@ -150,6 +160,7 @@ def _open(path: Path, shard: Shard) -> np.ndarray | None:
     if path.name.endswith("actions.npy") and not path.exists():
         return None
     array = shards.open_array(path)
-    if len(array) != shard.stop - shard.start:
+    # A pool that is being made longer has its last shard longer than its index says, of the same clips.
+    if len(array) < shard.stop - shard.start:
         raise UserError(f"{path} holds {len(array)} clips, not {shard.stop - shard.start}; make it once more")
     return array

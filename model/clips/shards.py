@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from simbench.errors import UserError
 from simbench.files import replacing, write_text
@@ -31,6 +34,22 @@ def claim(folder: Path, kind: str, plan: dict[str, Any]) -> None:
             f"{folder} holds another {kind}, made with other options (see {path.name});"
             " remove it or choose another folder"
         )
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Whoever else would write `folder` waits meanwhile and says so; one that is killed holds nobody back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{folder} is being written by another call: waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def lines(path: Path) -> int:

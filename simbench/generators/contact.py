@@ -80,6 +80,8 @@ def _bars(image: np.ndarray, hidden: np.ndarray, rows: np.ndarray, width: float,
     odd = (off > CONTRAST) & ~hidden
     height = len(image)
     top, bottom = max(0, int(rows[0])), min(height, int(np.ceil(rows[1])))
+    if top >= bottom:
+        return []
     least = max(2, height // 16)
     crossing = np.zeros(image.shape[1], bool)
     for column in range(image.shape[1]):
