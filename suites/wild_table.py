@@ -112,6 +112,16 @@ def _cell(name: str, version: str, values: Sequence[float], scene: str) -> str:
     return text if holds(BY_NAME[name], version, found.mean, scene) else f"{text} !!"
 
 
+def flatness(results: Sequence[Mapping[str, Readings]]) -> str:
+    """What share of the originals' matches a plane explains, in words: how flat what they show is."""
+    known = [each["original"]["plane"].value for each in results]
+    shares = [value for value in known if value is not None]
+    if not shares:
+        return "a plane explains nothing that is known"
+    low, high = min(shares), max(shares)
+    return f"a plane explains {low:.2f}{f' to {high:.2f}' if len(shares) > 1 else ''} of matches"
+
+
 def _clips(chosen: Options) -> tuple[list[np.ndarray], str]:
     """The clips, and what they are in words."""
     if not chosen.folder:
@@ -164,7 +174,8 @@ def _run(chosen: Options) -> int:
         results.append(judged(clip, reader, chosen.seed + i))
         print(f"{i + 1}/{len(clips)}", file=sys.stderr, flush=True)
     lines = [
-        f"{what}, read at {side} px, {reader.gap} frames apart, seed {chosen.seed}; scene: {scene}.",
+        f"{what}, read at {side} px, {reader.gap} frames apart, seed {chosen.seed}; scene: {scene};"
+        f" {flatness(results)}.",
         "",
         *matrix(results, scene),
     ]

@@ -53,7 +53,8 @@ def results() -> dict[str, wild_table.Readings]:
         value = 1.0 if version == "original" else gated[BY_NAME[name].declared(version)]
         return Reading(value, value, 1.0)
 
-    return {version: {name: reading(name, version) for name in wild_table.JUDGED} for version in WHAT}
+    names = (*wild_table.JUDGED, "plane")
+    return {version: {name: reading(name, version) for name in names} for version in WHAT}
 
 
 @pytest.mark.slow
@@ -106,6 +107,19 @@ def test_standing_still_is_never_best(clip: np.ndarray) -> None:
     for name, reading in frozen.items():
         assert reading.gated == 0.0 and reading.gate == 0.0 and "nothing moved" in reading.reason, name
     assert all(r.gate == 1.0 and not r.reason for r in own.values())
+
+
+def test_a_plane_explains_a_postcard_and_not_a_still_life(clip: np.ndarray) -> None:
+    deep, flat = (read(made, READER).plane for made in (clip, versions(clip)["postcard"]))
+    assert deep.value is not None and flat.value is not None
+    assert deep.value < 0.8 and flat.value > 0.97 and deep.gated == flat.gated == 1.0
+    readings = [{"original": {"plane": r}} for r in (deep, flat)]
+    assert (
+        wild_table.flatness(readings) == f"a plane explains {deep.value:.2f} to {flat.value:.2f} of matches"
+    )
+    assert wild_table.flatness(readings[:1]) == f"a plane explains {deep.value:.2f} of matches"
+    nothing = [{"original": {"plane": read(np.zeros_like(clip), READER).plane}}]
+    assert wild_table.flatness(nothing) == "a plane explains nothing that is known"
 
 
 def test_noise_does_not_count_as_motion(clip: np.ndarray) -> None:

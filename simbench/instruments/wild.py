@@ -85,6 +85,7 @@ class Wild:
     flicker: Reading
     cuts: Reading
     motion: Reading
+    plane: Reading
     depth: Reading | None = None
 
     def readings(self) -> dict[str, Reading]:
@@ -186,7 +187,7 @@ def _geometry(clip: np.ndarray, reader: Reader) -> dict[str, Reading]:
             known[t] = features(clip[t])
         return known[t]
 
-    parts: dict[str, list[Part]] = {"inliers": [], "sampson": [], "reproj": [], "third": []}
+    parts: dict[str, list[Part]] = {"inliers": [], "sampson": [], "reproj": [], "third": [], "plane": []}
     views = 3 if len(clip) > 2 * reader.gap else 2
     for s in _starts(len(clip), (views - 1) * reader.gap, reader.pairs):
         later = [_paired(at(s), at(s + k * reader.gap), reader) for k in range(1, views)]
@@ -200,6 +201,8 @@ def _geometry(clip: np.ndarray, reader: Reader) -> dict[str, Reading]:
         why = "" if moved and fitted else view.reason
         parts["inliers"].append(Part(view.kept if len(view.agrees) else None, moved, why))
         parts["sampson"].append(Part(view.sampson_px(kept=False) if fitted else None, moved, why))
+        explained = float((view.off_px < 2 * reader.threshold).mean()) if len(view.off_px) else None
+        parts["plane"].append(Part(explained, moved, why))
         if views == 3:
             if near.kind == "still":
                 near, third = third, near
@@ -209,9 +212,15 @@ def _geometry(clip: np.ndarray, reader: Reader) -> dict[str, Reading]:
                 found, _, lack = _adjusted(view, near.matches, shape, reader)
             value = None if found is None else found.reproj_px
             parts["reproj"].append(Part(value, moved, lack if value is None else ""))
-    units = {"inliers": None, "sampson": SAMPSON, "reproj": REPROJ, "third": THIRD}
-    needed = {name: reader.gap * (1 if name in ("inliers", "sampson") else 2) + 1 for name in parts}
-    return {name: pooled(each, units[name], few(len(clip), needed[name])) for name, each in parts.items()}
+    units = {"sampson": SAMPSON, "reproj": REPROJ, "third": THIRD}
+    needed = {name: reader.gap * (2 if name in ("reproj", "third") else 1) + 1 for name in parts}
+    readings = {n: pooled(each, units.get(n), few(len(clip), needed[n])) for n, each in parts.items()}
+    return {**readings, "plane": _neither(readings["plane"])}
+
+
+def _neither(found: Reading) -> Reading:
+    """What is no measure of quality: `gated` is the gate, where there is a value."""
+    return Reading(found.value, 0.0 if found.value is None else found.gate, found.gate, found.reason)
 
 
 def _paired(first: Features, second: Features, reader: Reader) -> TwoView:
@@ -265,11 +274,10 @@ def _tracked(windows: Sequence[following.Window | None], count: int, reader: Rea
         even.append(Part(float(np.median(known)) if len(known) else None, w.moved, why))
         speed.append(Part(float(np.median(way)) / reader.span if len(way) else None, w.moved, why))
     lack = few(count, reader.span + 1)
-    pace = pooled(speed, None, lack)
     return {
         "tracks": pooled(alive, None, lack),
         "steady": pooled(even, STEADY, lack),
-        "motion": Reading(pace.value, pace.gate, pace.gate, pace.reason),
+        "motion": _neither(pooled(speed, None, lack)),
     }
 
 

@@ -17,7 +17,8 @@ AHEAD = 0.05
 SEES, BLIND, DEPENDS = "sees", "blind", "depends"
 DEEP, SHALLOW, ANY = "deep", "shallow", "any"
 SCENES = (DEEP, SHALLOW, ANY)
-"""What clips show: near and far things in one picture, things at about one distance, or it is not said."""
+"""What clips show: near and far things in one picture, things at about one distance, or it is not said. Names
+given by looking: `plane`, which is measured, does not tell them apart (docs/wild.md)."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,15 @@ MEASURES = (
         "px",
         "neither",
         "more is not better",
+        named(),
+        frozenset(WHAT),
+    ),
+    Measure(
+        "plane",
+        "matches that one homography explains within 1 px: 1 where all is flat, or the camera only turns",
+        "",
+        "neither",
+        "flat is not worse than deep; the longer the way between two frames, the less a plane explains",
         named(),
         frozenset(WHAT),
     ),
