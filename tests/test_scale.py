@@ -312,13 +312,14 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "out").exists(), "nothing is written before all is checked"
 
 
+@pytest.mark.parametrize("more", [{}, {"plan": "true"}])
 def test_a_file_is_no_place_for_a_ladder(
-    pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    more: dict[str, object], pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out").write_text("")
-    assert scale.main(words(tmp_path / "out", pool)) == 2
+    assert scale.main(words(tmp_path / "out", pool, **more)) == 2
     said = capsys.readouterr().err
-    assert re.search(r"cannot write to out=\S+out \(File exists\); choose another", said)
+    assert re.search(r"out=\S+out is a file; name a folder for the ladder", said)
     assert said.count("\n") == 1
 
 

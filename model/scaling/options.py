@@ -70,6 +70,8 @@ def read(arguments: Sequence[str]) -> Options:
     )
     if not found.out and not found.plan:
         raise UserError("out= is missing; name a folder for the ladder, or look at it first with plan=true")
+    if found.out and Path(found.out).is_file():
+        raise UserError(f"out={found.out} is a file; name a folder for the ladder")
     return replace(found, budgets=tuple(sorted(found.budgets)))
 
 

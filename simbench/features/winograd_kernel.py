@@ -91,13 +91,22 @@ def into(x, size, at, bias, part, out, scratch):
                     into_4(scratch, p * LANES, 36 * LANES, out, to + p * step, 36 * step)
 
 
-@njit(forceinline=True, **OPTIONS)
-def store(scratch, at, bias, c, y, to, step, width, count):
-    """`width` vectors, `bias` added, rectified: the `count` channels of them that there are."""
+# What it is given as functions has no name on disk, so it is kept with those that call it.
+@njit(forceinline=True, **{**OPTIONS, "cache": False})
+def row_of(plain, rectified, scratch, here, bias, c, y, to, size, column):
+    """Outputs of one row of a tile, `bias` added, rectified, to `y` from `to` on: those that it has room for.
+
+    `plain` and `rectified` are A^T of one axis, as made by `multiplied`.
+    """
+    width, rest = min(SIDE, size[3] - column), min(LANES, len(bias) - c)
+    if width == SIDE and rest == LANES:
+        rectified(scratch, here, LANES, y, to, size[4], bias, c)
+        return
+    plain(scratch, here, LANES, scratch, here, LANES)
     zero = np.float32(0)
     for w in range(width):
-        for k in range(count):
-            y[to + w * step + k] = max(scratch[at + w * LANES + k] + bias[c + k], zero)
+        for k in range(rest):
+            y[to + w * size[4] + k] = max(scratch[here + w * LANES + k] + bias[c + k], zero)
 
 
 @njit(**OPTIONS)
@@ -124,12 +133,7 @@ def back(found, channels, part, bias, y, size, at, scratch):
                     here = (t * 36 + h * 6) * LANES
                     to = ((clip * size[1] + moment + t) * size[2] + row + h) * size[3] + column
                     to = to * size[4] + at + c
-                    width, rest = min(SIDE, size[3] - column), min(LANES, len(bias) - c)
-                    if width == SIDE and rest == LANES:
-                        back_4_rectified(scratch, here, LANES, y, to, size[4], bias, c)
-                    else:
-                        back_4(scratch, here, LANES, scratch, here, LANES)
-                        store(scratch, here, bias, c, y, to, size[4], width, rest)
+                    row_of(back_4, back_4_rectified, scratch, here, bias, c, y, to, size, column)
 
 
 @njit(**OPTIONS)
@@ -194,12 +198,7 @@ def back_stem(found, channels, part, moment, bias, y, size, scratch):
             for h in range(min(SIDE, size[2] - row)):
                 here = h * 7 * LANES
                 to = (((clip * size[1] + moment) * size[2] + row + h) * size[3] + column) * size[4] + c
-                width, rest = min(SIDE, size[3] - column), min(LANES, len(bias) - c)
-                if width == SIDE and rest == LANES:
-                    back_7_rectified(scratch, here, LANES, y, to, size[4], bias, c)
-                else:
-                    back_7(scratch, here, LANES, scratch, here, LANES)
-                    store(scratch, here, bias, c, y, to, size[4], width, rest)
+                row_of(back_7, back_7_rectified, scratch, here, bias, c, y, to, size, column)
 
 
 @njit(**OPTIONS)
