@@ -140,6 +140,31 @@ def test_a_step_is_not_identified() -> None:
     assert "search ends" in found.why and float(found.law.b) > MOST_B / 1.1
 
 
+@pytest.mark.parametrize("shape", [(104, 105, 131, 150, 80, 62), (100, 100, 100, 100, 40, 40)])
+def test_what_follows_no_power_law_is_not_identified(shape: tuple[float, ...]) -> None:
+    """An error that rises before it falls, or steps: some b is the best, and seeds tell that it is none."""
+    compute, rng = np.repeat(np.geomspace(1e12, 3.2e13, 6), 3), np.random.default_rng(4)
+    values = np.repeat(np.array(shape, float), 3)[:, None] + rng.normal(0, 5, (18, 1))
+    values = values + rng.normal(0, 12, 32) + rng.normal(0, 8, (18, 32))
+    names = tuple(f"run-{i}" for i in range(18))
+    found = fitted(Points(names, compute, values, np.full(32, 4.0)), draws=200)
+    assert found.why.startswith("the budgets follow no power law: the best one leaves") and found.half is None
+    # Of one seed a budget what the curve leaves counts as that of seeds.
+    alone = fitted(Points(names[::3], compute[::3], values[::3], np.full(32, 4.0)), draws=200)
+    assert "no power law" not in alone.why
+
+
+def test_a_law_with_noise_is_still_one() -> None:
+    rng, compute = np.random.default_rng(5), np.repeat(FIVE, 3)
+    why = [fitted(planted(rng, compute, 4.0, 4.0, 0.05), seed=i, draws=100).why for i in range(40)]
+    assert sum("no power law" in each for each in why) <= 2
+    size = 0.2 * law(compute, 0.0, 0.2, 1.0)
+    for i in range(20):
+        loss = (size * rng.normal(1, 0.1, len(compute)))[:, None]
+        found = fitted(Points(tuple(map(str, range(15))), compute, loss, relative=True), seed=i, draws=100)
+        assert "no power law" not in found.why
+
+
 def test_an_interval_that_is_too_wide_is_not_identified() -> None:
     rng = np.random.default_rng(0)
     values = law(FIVE, 4.0, 0.1)[:, None] + rng.normal(0, 6, (5, 1)) + rng.normal(0, 8, (5, 32))

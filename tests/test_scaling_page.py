@@ -12,7 +12,8 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = (DOCS / "scaling.md").read_text()
-HEAD = "| TFLOP | width x depth | parameters | loss | frechet[worlds] | IDF1 | S permanence | S graded |"
+SHARED = "| TFLOP | width x depth | parameters | loss | frechet[worlds] | IDF1 | S permanence | S graded |"
+HEAD, DEFAULT = f"{SHARED} S hidden |", f"{SHARED} hits, % |"
 SUITES = {7: "permanence", 8: "hidden", 9: "push", 10: "bite"}
 """Columns of the table that hold the metric of a suite's law."""
 MOVING = "| TFLOP | width x depth | parameters | frechet geometry | frechet revisit |"
@@ -79,6 +80,31 @@ def test_the_table_is_that_of_the_files() -> None:
             assert agree(row[place], values(laws()[suite, "all"], tera)), (suite, tera)
 
 
+def test_the_table_of_the_default_ladder_is_that_of_its_files() -> None:
+    name = "scaling-nano"
+    records, rows, table = json.loads((DOCS / f"{name}-runs.json").read_text()), drawn(name), cells(DEFAULT)
+    scores = {
+        row["generator"]: row["metrics"] for row in json.loads((DOCS / f"{name}-scores.json").read_text())
+    }
+    assert len(table) == 6 and len(records) == len(scores) == sum(len(row[3]) for row in table) == 18
+    for row in table:
+        tera = float(row[0][0])
+        mine = [r for r in records if r["flops"] == pytest.approx(tera * 1e12, rel=0.02)]
+        assert {r["seed"] for r in mine} == {0, 1, 2} and row[2] == [f"{mine[0]['params']:,}"]
+        assert agree(row[3], values(laws(name)["", "all"], tera))
+        assert agree(row[7], values(laws(name)["permanence", "all"], tera))
+        for place, metric in ((4, "frechet[worlds]"), (5, "idf1")):
+            found = [float(point["value"]) for point in points(rows, tera, metric, "permanence")]
+            assert agree(row[place], found), (metric, tera)
+        names = sorted(r["name"] for r in mine)
+        for place, metric in ((6, "S"), (8, "hit"), (9, "alarm")):
+            assert agree(row[place], [scores[n][metric]["mean"] for n in names]), (metric, tera)
+    law = laws(name)["", "all"]["fit"]["b"]
+    assert "C^−{value:.3f} [−{high:.3f}, −{low:.3f}]".format(**law) in " ".join(PAGE.split())
+    fit = laws(name)["permanence", "all"]["fit"]
+    assert fit["b"] is None and "leaves all of how they differ" in fit["not_identified"]
+
+
 def test_the_sentences_are_those_of_the_files() -> None:
     found, text = laws(), " ".join(PAGE.split())
     fit = found["", "all"]["fit"]["b"]
@@ -96,8 +122,9 @@ def test_the_sentences_are_those_of_the_files() -> None:
     assert told in text
 
 
-def test_rates_are_those_of_the_runs() -> None:
-    records = json.loads((DOCS / "scaling-runs.json").read_text())
+@pytest.mark.parametrize("name", ["scaling", "scaling-nano", "scaling-camera"])
+def test_rates_are_those_of_the_runs(name: str) -> None:
+    records = json.loads((DOCS / f"{name}-runs.json").read_text())
     rates = sorted(r["flops"] / r["seconds"] / 1e9 for r in records)
     assert f"{rates[0]:.0f} to {rates[-1]:.0f} GFLOP/s" in " ".join(PAGE.split())
 

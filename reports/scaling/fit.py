@@ -21,6 +21,9 @@ SAME = 1.05
 DRAWS = 1000
 WIDEST = 5.0
 """An interval of b whose ends differ by more than this factor does not identify b."""
+UNEXPLAINED, CHANCE = 0.25, 0.05
+"""A law that leaves more than a quarter of how budgets differ is none, where seeds and scenes would leave as
+much in less than 1 of 20 draws."""
 HALF = 50.0
 
 
@@ -110,6 +113,7 @@ def fitted(points: Points, seed: int = 0, draws: int = DRAWS) -> Fit:
     resampled = fit(points.compute, law.at(points.compute) + noise, scale, None if free else floor)
     b = _range(float(law.b), resampled.b)
     why = _above(mean, group, scale, fixed) or _unidentified(law, resampled, b)
+    why = why or _misfit(points, group, law, noise, resampled)
     half, half_why = _half(law, resampled, why, points.relative)
     return Fit(
         law=law,
@@ -228,6 +232,29 @@ def _unidentified(law: Law, draws: Law, b: Range) -> str:
     if b.high is not None and b.high > WIDEST * b.low:
         return f"b lies between {b.low:.2g} and {b.high:.2g}, more than a factor of {WIDEST:g} apart"
     return ""
+
+
+def _misfit(points: Points, group: np.ndarray, law: Law, noise: np.ndarray, draws: Law) -> str:
+    """Why the budgets follow no power law: one that went up and down again has a best b as well. Only seeds
+    of one budget can tell: without them what the curve leaves counts as theirs."""
+    compute, mean, count = points.compute, points.values.mean(1), np.bincount(group)
+    size = np.abs(np.bincount(group, mean) / count) if points.relative else np.ones(len(count))
+    share_of = (group[:, None] == np.arange(len(count))) / (count * size)
+
+    def squares(off: np.ndarray) -> np.ndarray:
+        """Sum over runs of the squares of the means [..., R] of their budgets."""
+        total: np.ndarray = (count * (off @ share_of) ** 2).sum(-1)
+        return total
+
+    left, differ = float(squares(mean - law.at(compute))), float(squares(mean - mean.mean()))
+    usual = squares(law.at(compute) + noise - draws.at(compute))
+    if left <= UNEXPLAINED * differ or float((usual >= left).mean()) > CHANCE:
+        return ""
+    share = f"{left / differ:.0%}" if left < differ else "all"
+    return (
+        f"the budgets follow no power law: the best one leaves {share} of how they differ, more than seeds"
+        " and scenes do"
+    )
 
 
 def _half(law: Law, draws: Law, why: str, relative: bool) -> tuple[Range | None, str]:
