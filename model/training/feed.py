@@ -53,6 +53,11 @@ class Raw:
     depth: Tensor | None = None
     mode: str = "bidirectional"
 
+    @property
+    def counted(self) -> int:
+        """Frames with a loss."""
+        return int((~self.levels.context).sum())
+
 
 @dataclass(frozen=True)
 class Place:
