@@ -1,8 +1,8 @@
-"""A pretended GPU: tensors that say `cuda:0`, hold numbers of the CPU and refuse to meet tensors that are not there.
+"""A pretended GPU: tensors that say `cuda:0`, hold numbers of the CPU and refuse to meet others.
 
-CUDA code runs without CUDA, with real values: what mixes devices raises as it would on a card, every wait of the
-processor for the card is noted with its line, and results can be compared to those of the CPU to the bit. Kernels,
-memory and time are not those of a card.
+CUDA code runs without CUDA, with real values: what mixes devices raises as it would on a card, every wait of
+the processor for the card is noted with its line, and results can be compared to those of the CPU to the bit.
+Kernels, memory and time are not those of a card.
 """
 
 from __future__ import annotations
@@ -101,11 +101,14 @@ class Generator(torch.Generator):
 
 
 class Pretend(TorchFunctionMode):
-    """Factories and copies with a device. `waits` are the places at which the processor waited for the card."""
+    """Factories and copies with a device. `waits` are the places at which the processor waited for the card,
+    `slow` counts copies to it out of memory that is not pinned, `products` the precisions of fp32 ones."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[str] = []
+        self.slow = 0
+        self.products: list[str] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """See torch.overrides."""
@@ -123,11 +126,12 @@ class Pretend(TorchFunctionMode):
             offsets = Card(torch.arange(0, owner.numel(), owner.shape[1]))
             return func(owner.reshape(-1), *args[1:], **kwargs | {"offsets": offsets})
         generator = kwargs.get("generator")
+        here = owner.device.type if isinstance(owner, Tensor) else "cpu"
         place = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
-        wanted = "cpu" if place is None else place.type
+        wanted = here if place is None else place.type
         if isinstance(generator, Generator) and generator.claimed.type != wanted:
             raise RuntimeError(f"expected a {wanted} generator, found one of {generator.claimed}")
-        if wanted != "cuda":
+        if place is None or wanted != "cuda":
             return func(*args, **kwargs)
         del kwargs["device"]
         if func in MADE_OF:
@@ -153,6 +157,7 @@ class Pretend(TorchFunctionMode):
             return owner.inner.clone().to(dtype)
         if not (kwargs.get("non_blocking") or any(x is True for x in args[1:])):
             _note("a copy that blocks")
+        self.slow += not hasattr(owner, "pinned")
         return Card(owner.detach().clone().to(dtype))
 
 
@@ -183,6 +188,12 @@ def card(compiled: list[nn.Module] | None = None) -> Iterator[Pretend]:
         """Stands in for Module.compile."""
         taken.append(module)
 
+    def pinned(tensor: Tensor) -> Tensor:
+        """Stands in for Tensor.pin_memory, also in the threads of a feed."""
+        copy = tensor.clone()
+        copy.pinned = True  # type: ignore[attr-defined]
+        return copy
+
     there = {
         "is_available": lambda: True,
         "device_count": lambda: 1,
@@ -196,6 +207,8 @@ def card(compiled: list[nn.Module] | None = None) -> Iterator[Pretend]:
         for name, stand_in in there.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, stand_in))
         stack.enter_context(mock.patch.object(torch, "Generator", Generator))
+        stack.enter_context(mock.patch.object(Tensor, "pin_memory", pinned))
+        stack.enter_context(mock.patch.object(torch, "set_float32_matmul_precision", mode.products.append))
         stack.enter_context(mock.patch.object(nn.Module, "compile", compile_later))
         # Module.to would write into the parameters that are there, which are none of a card.
         before = torch.__future__.get_overwrite_module_params_on_conversion()

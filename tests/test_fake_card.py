@@ -1,5 +1,5 @@
-"""Training and sampling of every recipe on a pretended GPU: the numbers of the CPU, no tensor left behind, and
-no wait for the card in a step but the one for the gradient's norm. On a real one tests/test_model_gpu.py runs."""
+"""Training and sampling of every recipe on a pretended GPU: the numbers of the CPU, no tensor left behind,
+and in a step no wait but that for the gradient's norm. On a real one tests/test_model_gpu.py runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model.network import conditions  # noqa: E402
 from model.sampling.pipeline import How  # noqa: E402
 from model.sampling.wishes import Wish  # noqa: E402
 from model.training import loop as loop_module  # noqa: E402
-from model.training import metrics, sources  # noqa: E402
+from model.training import sources  # noqa: E402
 from model.training.config import TrainConfig, parse  # noqa: E402
 from model.training.distributed import Process  # noqa: E402
 from model.training.loop import Loop  # noqa: E402
@@ -134,8 +134,9 @@ def test_samples_are_those_of_the_cpu(recipe: str, tmp_path: Path) -> None:
 def test_the_command_line_on_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compiled: list[torch.nn.Module] = []
     words = small("tiny", tmp_path, device="auto", precision="auto", compile="auto", budget=1e-4)
-    with card(compiled):
+    with card(compiled) as machine:
         assert train.main(words) == 0, capsys.readouterr().err
+    assert machine.products == ["high"], "what is fp32 beside bf16 may use TF32"
     assert len(compiled) == 4, "every block of a run on a card is compiled"
     accounts = json.loads((tmp_path / "run.json").read_text())
     assert accounts["device"] == NAME and 0 < accounts["mfu"] < 1
@@ -145,10 +146,24 @@ def test_the_command_line_on_a_card(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert json.loads((tmp_path / "config.json").read_text())["precision"] == "bf16"
 
 
+def test_what_the_threads_prepare_is_pinned(tmp_path: Path) -> None:
+    with card() as machine:
+        loop = Loop(parse(small("tiny", tmp_path)), Process(0, 1, PLACE))
+        for pin, copies in ((True, 0), (False, 9)):
+            stream = loop.feed.stream(0, pin=pin)
+            machine.waits.clear()
+            machine.slow = 0
+            loop.trainer.train(next(stream))
+            stream.close()
+            assert machine.slow == copies and not any("copy" in at for at in machine.waits)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
-        pytest.param((conditions, "from_still", lambda camera: camera - torch.eye(3, 4).flatten()), id="still"),
+        pytest.param(
+            (conditions, "from_still", lambda camera: camera - torch.eye(3, 4).flatten()), id="still"
+        ),
         pytest.param((VAE, "normalise", lambda self, latent: latent * torch.ones(1, 2, 48, 4, 4)), id="vae"),
     ],
 )

@@ -181,7 +181,10 @@ class VAE(nn.Module):
         """Mean and deviation of `count` latent frames from `start` on: [count, C, 1, 1] each."""
         first = min(count, int(start == 0))
         # By an index that lies on the processor a GPU would be waited for, in every step.
-        rows = (torch.cat([x[:1].expand(first, -1), x[1:].expand(count - first, -1)]) for x in (self.mean, self.std))
+        rows = (
+            torch.cat([x[:1].expand(first, -1), x[1:].expand(count - first, -1)])
+            for x in (self.mean, self.std)
+        )
         mean, std = (x[:, :, None, None] for x in rows)
         return mean, std
 

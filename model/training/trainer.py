@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,8 @@ from model.training.metrics import Tally
 from simbench.errors import UserError
 
 TERA = 10**12
+SHAPES = 64
+"""Kinds of blocks times sizes of clips, orders and lengths of text that are compiled."""
 
 
 class Trainer:
@@ -38,9 +40,15 @@ class Trainer:
         self.seconds = 0.0
         self.limit = optim.Clip()
         self.norm = self.rate = 0.0
+        self.compiled = compiled
         if compiled:
+            # All blocks are one function to torch, which runs as it is, unsaid, after 8 shapes.
+            torch._dynamo.config.recompile_limit = SHAPES
             for block in module.dit.blocks:
                 block.compile(dynamic=False)
+        if process.device.type == "cuda" and self.dtype == torch.bfloat16:
+            # What stays in fp32, the modulation of frames, may use TF32: ten bits where the rest has seven.
+            torch.set_float32_matmul_precision("high")
         self._called = distributed.spread(module, module.dit.blocks, process, config.shard_above)
         # Names and parameters as they are after sharding.
         self.named: dict[str, nn.Parameter] = {n: p for n, p in module.named_parameters() if p.requires_grad}
@@ -109,6 +117,20 @@ class Trainer:
         self.flops += work
         self.tokens += tokens
         self.ema.update(self.named.items(), self.step)
+
+    def warm(self, raws: Sequence[Raw]) -> None:
+        """Let the compiler do now what it would do in the first steps, so that no clock of theirs holds it.
+        The gradients are dropped, and nothing else changes."""
+        causal, orders = self.config.loss.causal, ("bidirectional", "block_causal")
+        for mode in orders[causal == 1 : 1 + (causal > 0)]:
+            with enough_memory(self.config, self.process):
+                batches = [replace(self.prepare(raw), mode=mode) for raw in raws]
+                self._backward(batches, 1)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad()
+        self.tally = Tally(self.process.device)
+        if self.process.device.type == "cuda":
+            torch.cuda.synchronize(self.process.device)
 
     def _sums(self, raws: Sequence[Raw], batches: Sequence[Batch]) -> tuple[int, int, int]:
         """Frames with a loss, FLOPs and tokens of the batches of all processes."""
