@@ -180,8 +180,9 @@ ACTIVE: list[Pretend] = []
 
 
 @contextmanager
-def card(compiled: list[nn.Module] | None = None) -> Iterator[Pretend]:
-    """A machine with one card. Modules to be compiled are put into `compiled` and run as they are."""
+def card(compiled: list[nn.Module] | None = None, bf16: bool = True) -> Iterator[Pretend]:
+    """A machine with one card, that has `bf16` or emulates it. Modules to be compiled are put into `compiled`
+    and run as they are."""
     mode, taken = Pretend(), [] if compiled is None else compiled
 
     def compile_later(module: nn.Module, *_: Any, **__: Any) -> None:
@@ -197,7 +198,7 @@ def card(compiled: list[nn.Module] | None = None) -> Iterator[Pretend]:
     there = {
         "is_available": lambda: True,
         "device_count": lambda: 1,
-        "is_bf16_supported": lambda *_: True,
+        "is_bf16_supported": lambda including_emulation=True: bf16 or including_emulation,
         "set_device": lambda *_: None,
         "synchronize": lambda *_: None,
         "get_device_name": lambda *_: NAME,

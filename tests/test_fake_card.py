@@ -22,6 +22,7 @@ from model.training import loop as loop_module  # noqa: E402
 from model.training import sources  # noqa: E402
 from model.training.config import TrainConfig, parse  # noqa: E402
 from model.training.distributed import Process  # noqa: E402
+from model.training.feed import Feed  # noqa: E402
 from model.training.loop import Loop  # noqa: E402
 from tests.fake_card import NAME, PLACE, card  # noqa: E402
 from tests.train_toys import Squares  # noqa: E402
@@ -131,12 +132,22 @@ def test_samples_are_those_of_the_cpu(recipe: str, tmp_path: Path) -> None:
     assert any("frames_of" in at for at in machine.waits), "a clip that never came back from the card"
 
 
-def test_the_command_line_on_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_on_a_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     compiled: list[torch.nn.Module] = []
+    pins: list[bool] = []
+    stream = Feed.stream
+
+    def noted(feed: Feed, step: int, pin: bool = False) -> Any:
+        pins.append(pin)
+        return stream(feed, step, pin)
+
+    monkeypatch.setattr(Feed, "stream", noted)
     words = small("tiny", tmp_path, device="auto", precision="auto", compile="auto", budget=1e-4)
     with card(compiled) as machine:
         assert train.main(words) == 0, capsys.readouterr().err
-    assert machine.products == ["high"], "what is fp32 beside bf16 may use TF32"
+    assert pins == [True] and machine.products == ["high"], "what is fp32 beside bf16 may use TF32"
     assert len(compiled) == 4, "every block of a run on a card is compiled"
     accounts = json.loads((tmp_path / "run.json").read_text())
     assert accounts["device"] == NAME and 0 < accounts["mfu"] < 1
