@@ -24,6 +24,7 @@ from model.scaling.measure import _raw  # noqa: E402
 from model.training import feed, optim  # noqa: E402
 from model.training.config import TrainConfig, parse  # noqa: E402
 from model.training.distributed import Process  # noqa: E402
+from model.training.loop import example  # noqa: E402
 from model.training.trainer import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -117,6 +118,24 @@ def test_a_step_of_base_fits_on_a_card(micro: int, monkeypatch: pytest.MonkeyPat
     # Weights, their average, moments of one or two kinds: 16 bytes to a parameter and less.
     assert 12 * params < kept < 18 * params
     assert peak < CARD or micro == 256
+
+
+def test_the_page_says_what_base_is() -> None:
+    page = (PRESETS.parent.parent / "docs" / "model.md").read_text()
+    config = base(256)
+    with torch.device("meta"):
+        module = Denoiser(config.model)
+    clip = example(config, module, (17, 64, 64))
+    share = config.loss.causal
+    orders = (("bidirectional", 1 - share), ("block_causal", share))
+    work = sum(part * module.work(dataclasses.replace(clip, mode=mode)) for mode, part in orders)
+    said = (
+        f"{sum(p.numel() for p in module.parameters()) / 1e6:.0f}M parameters",
+        f"{work / 1e9:.1f} GFLOP to a clip of {module.tokens(clip)} tokens",
+        f"{256 * work / 1e12:.1f} TFLOP to a batch of 256",
+        f"At 200 TFLOP/s base would take\n{200e12 / work:,.0f} clips/s",
+    )
+    assert [words for words in said if words not in page] == []
 
 
 def test_memory_grows_with_what_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
