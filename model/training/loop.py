@@ -145,10 +145,10 @@ class Loop:
     def _steps(self, stream: Stream, target: float, bar: Ticker) -> bool:
         """Steps up to `target` TFLOP; whether it was reached."""
         config, trainer = self.config, self.trainer
-        coming = next(stream)
+        first = [next(stream)]
         if trainer.compiled:
-            trainer.warm(coming)
-        pace, first = Pace(trainer, stream), [coming]
+            trainer.warm(first[0])
+        pace = Pace(trainer, stream)
         while True:
             before, began = trainer.tflop, time.perf_counter()
             trainer.train(first.pop() if first else next(stream))
