@@ -81,6 +81,7 @@ def test_training_step_beside_diffusers(size: peers.Size, bars: dict[str, float]
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", ["tiny", "S", "B", "M"])
 def test_share_of_the_peak_beside_diffusers(name: str) -> None:
     """Model FLOPs utilisation in bf16 on a GPU, blocks compiled, clips of 2304 tokens as many as fit well."""

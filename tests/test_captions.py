@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from simbench.worlds import families, palette
@@ -151,3 +152,9 @@ def test_shapes_are_known_by_their_form(shape: palette.Shape) -> None:
     body = thing("x", shape.kind, "red", half=shape.half_extents(0.4))
     assert shape_word(body) == shape.name
     assert describe_body(body, article=True) == f"a red {shape.name}"
+
+
+def test_words_of_many_colours_are_those_of_each() -> None:
+    found = np.random.default_rng(0).random((200, 3))
+    assert palette.colour_words(found) == [colour_word((r, g, b)) for r, g, b in found.tolist()]
+    assert len(set(palette.colour_words(found))) > 10

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +13,23 @@ torch = pytest.importorskip("torch")
 
 from model.codec.vae import VAE  # noqa: E402
 from model.config import DiTConfig, VAEConfig  # noqa: E402
+from model.diffusion.denoiser import Denoiser  # noqa: E402
 from model.generator import opened  # noqa: E402
 from model.network.dit import DiT  # noqa: E402
 from model.sampling.pipeline import How  # noqa: E402
 from model.sampling.wishes import Wish  # noqa: E402
 from model.training import sources  # noqa: E402
+from model.training import trainer as trainer_module  # noqa: E402
 from model.training.config import parse  # noqa: E402
-from model.training.distributed import Process  # noqa: E402
-from model.training.loop import Loop  # noqa: E402
+from model.training.distributed import Process, joined  # noqa: E402
+from model.training.feed import noise  # noqa: E402
+from model.training.loop import Loop, example  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
 NANO = Path(__file__).resolve().parent.parent / "model" / "weights" / "nano"
-DEVICES = [pytest.param("cpu", id="cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+# What libraries of a machine with a GPU warn of is no failure of these tests.
+CUDA = pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.filterwarnings("default")])
+DEVICES = [pytest.param("cpu", id="cpu"), CUDA]
 pytestmark = pytest.mark.torch
 
 
@@ -93,9 +100,60 @@ def test_compiled_blocks_predict_what_eager_ones_do(device: str) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+def begun(
+    out: Path, device: str, monkeypatch: pytest.MonkeyPatch, steps: int, part: float = 1e9, **changes: Any
+) -> Loop:
+    """A toy run on `device` to its end after `steps` steps, or to that of a part of `part` steps."""
+    monkeypatch.setattr(sources, "given", lambda config: Squares())
+    module = Denoiser(parse(options(out)).model)
+    one = 4 * module.work(example(parse(options(out)), module, (5, 8, 8))) / 1e12
+    words = options(out, budget=one * steps, part=one * part, device=device, **changes)
+    with joined(device) as process:
+        loop = Loop(parse(words), process)
+        loop.run()
+    return loop
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_run_in_parts_ends_where_an_unbroken_one_does(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(tmp_path / "parts", device, monkeypatch, 8, part=3)
+    parts = begun(tmp_path / "parts", device, monkeypatch, 8)
+    straight = begun(tmp_path / "straight", device, monkeypatch, 8)
+    one, two = parts.trainer.state(), straight.trainer.state()
+    assert one is not None and two is not None and one.facts["step"] == two.facts["step"] == 8
+    assert one.tensors.keys() == two.tensors.keys()
+    # Sums of a GPU that are made in no fixed order may differ in their last digits.
+    for name, tensor in one.tensors.items():
+        apart = (tensor - two.tensors[name]).float().norm()
+        assert apart <= (0 if device == "cpu" else 1e-3) * tensor.float().norm(), name
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore:The .grad attribute of a Tensor that is not a leaf"
+)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_compiled_run_in_bf16_writes_its_share_of_the_peak(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(tmp_path, device, monkeypatch, 8, precision="bf16", compile="true")
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = [line for line in lines if "mfu" in line]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8]
+    assert all(0 < row["mfu"] < 1 and row["memory_gb"] > 0 and row["tokens_per_s"] > 0 for row in rows)
+    accounts = json.loads((tmp_path / "run.json").read_text())
+    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    assert accounts["device"] == name and 0 < accounts["mfu"] < 1
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_steps_are_those_of_the_cpu(device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "given", lambda config: Squares())
+    # A generator of a GPU draws other numbers than one of the CPU.
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(trainer_module, "noise", lambda raw, place: noise(raw, cpu).to(place))
     losses = []
     for place in ("cpu", device):
         config = parse(options(tmp_path / str(len(losses)), optim__optimizer="adamw"))

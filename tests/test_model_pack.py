@@ -13,10 +13,10 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from model.config import DiTConfig  # noqa: E402
-from model.network.attention import Layout, Segments  # noqa: E402
+from model.network.attention import Layout, Segments, attention  # noqa: E402
 from model.network.dit import DiT  # noqa: E402
 from model.network.pack import Budget, Clip, Size, histogram, pack, plan  # noqa: E402
-from model.network.packed import Flex, choose, windowed  # noqa: E402
+from model.network.packed import Flex, Varlen, choose, windowed  # noqa: E402
 from model.network.text import Text  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
@@ -139,10 +139,37 @@ def test_flex_attention_is_the_reference(causal: bool, window: int) -> None:
     assert torch.equal(*(x.spread(torch.arange(len(row.level))[:, None]) for x in layouts))
 
 
+@pytest.mark.parametrize("budget", [None, Budget(256)], ids=["full", "padded"])
+def test_segments_of_a_card_are_the_frames_and_the_clips(
+    budget: Budget | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel itself needs a GPU: here each of its segments is attended to by itself."""
+    varlen = pytest.importorskip("torch.nn.attention.varlen")
+
+    def each(q, k, v, ends, others, longest, most):
+        assert ends.dtype == torch.int32 and torch.equal(ends, others) and ends[-1] == len(q)
+        assert longest == most == int(ends.diff().max())
+        pairs = pairwise(ends.tolist())
+        return torch.cat([attention(*(x[None, a:b] for x in (q, k, v)))[0] for a, b in pairs if b > a])
+
+    monkeypatch.setattr(varlen, "varlen_attn", each)
+    row, generator = pack(clips(MIXES["all"]), 1, 4, budget), torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(len(row.tokens), 2, 16, generator=generator) for _ in range(3))
+    card, reference = Varlen.of(row.shapes, row.frame), Segments(row.shapes, row.frame)
+    for kind in "fg":
+        one, two = (layout.attend(q, k, v, kind)[: row.used] for layout in (card, reference))
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
+    frames = torch.arange(len(row.level))[:, None]
+    assert torch.equal(card.spread(frames), reference.spread(frames))
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("mode", ["bidirectional", "block_causal"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.filterwarnings("default")
 def test_cuda_is_cpu(mode: str, dtype: torch.dtype) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
     model, row, text = build(), pack(clips(MIXES["all"]), 1, 4, Budget(256)), texts(4)
     expected = model.forward_packed(row, text, mode)[: row.used]
     moved = row.to("cuda")

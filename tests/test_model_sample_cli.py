@@ -21,6 +21,7 @@ pytest.importorskip("torch")
 from model import sample
 from model.actions import CHANNELS
 from simbench.video import Video, decode, encode
+from tests.fake_card import card
 
 pytestmark = pytest.mark.torch
 
@@ -66,6 +67,17 @@ def test_goes_on_from_a_video(run: Callable[..., tuple[int, str, str]], place: P
     assert decode(place / "again.mkv").digest() == made.digest()
     assert run("+", "video=clip.mkv", "frames=13", "seed=1", "out=other.mkv")[0] == 0
     assert decode(place / "other.mkv").digest() != made.digest()
+
+
+@pytest.mark.parametrize("name", ["plain", "told", "deep", "words"])
+def test_a_pretended_card_draws_what_the_cpu_does(
+    name: str, run: Callable[..., tuple[int, str, str]], place: Path
+) -> None:
+    words = (f"dir={name}", "steps=2", "order=heun", "video=clip.mkv", "frames=13")
+    assert run(*words, "out=cpu.mkv")[0] == 0
+    with card():
+        assert run(*words, "device=cuda", "out=card.mkv")[0] == 0
+    assert np.array_equal(decode(place / "cpu.mkv").frames, decode(place / "card.mkv").frames)
 
 
 def test_context_is_a_part_of_the_video(run: Callable[..., tuple[int, str, str]], place: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from model.config import TextConfig  # noqa: E402
-from model.network.text import BYTES, GRAMS, NULL, TextEncoder, Words, hashed, word_ids, words  # noqa: E402
+from model.network.text import BYTES, GRAMS, NULL, TextEncoder, Words, hashed, word_ids, word_row, words  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -56,6 +56,8 @@ def test_words_and_marks() -> None:
 def test_a_word_is_its_n_grams() -> None:
     ids = word_ids("ball", 10**9)
     assert len(ids) == 2 * (4 + 3 + 2 + 1) == len(set(ids)) and min(ids) > 0
+    row = word_row("ball", 10**9)
+    assert tuple(row[: len(ids)]) == ids and len(row) == GRAMS and not row[len(ids) :].any()
     assert len(word_ids("a" * 60 + "bcdefghijklmnop", 10**9)) <= GRAMS
     assert len(word_ids("abcdefghijklmnopqrstuvwxyz", 10**9)) == GRAMS
     assert word_ids("abcdefghijklmnopqrstuvwxyz", 10**9) != word_ids("abcdefghijklmnopqrstuvwxyy", 10**9)

@@ -22,6 +22,7 @@ from model.training.loop import Loop, example  # noqa: E402
 from model.training.tensors import read_shards  # noqa: E402
 from reports.scaling.runs import read  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
+from tests.fake_card import PLACE, card  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -155,6 +156,12 @@ def test_auto_precision_is_the_faster_where_a_run_begins_and_stays(
     assert run(tmp_path, 2, precision="auto").trainer.config.precision == faster
     with pytest.raises(UserError, match=f'precision="{faster}", not "{other}"'):
         run(tmp_path, 3, precision=other)
+
+
+@pytest.mark.parametrize(("bf16", "wanted"), [(True, "bf16"), (False, "fp32")])
+def test_a_card_that_emulates_bf16_takes_fp32(bf16: bool, wanted: str) -> None:
+    with card(bf16=bf16):
+        assert precision.faster(PLACE) == wanted
 
 
 def test_both_precisions_can_be_timed() -> None:

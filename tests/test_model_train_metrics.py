@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
+
+import torch.distributed as dist  # noqa: E402
 
 from model.diffusion.levels import PATTERNS  # noqa: E402
 from model.training import evaluate as evaluation  # noqa: E402
@@ -21,6 +24,7 @@ from model.training.config import parse  # noqa: E402
 from model.training.distributed import Process, joined  # noqa: E402
 from model.training.loop import Loop, crossed  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
+from tests.fake_card import PLACE, card  # noqa: E402
 from tests.train_toys import Squares, options  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -142,6 +146,22 @@ def test_devices_are_checked() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="torch sees no CUDA device; use device=cpu"), joined("cuda"):
             pass
+    with card():
+        with joined("cuda") as process:
+            assert process.device == PLACE
+        with pytest.raises(UserError, match="device=cuda:1, but torch sees 1 CUDA devices"), joined("cuda:1"):
+            pass
+
+
+def test_processes_on_cards_wait_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(dist, "init_process_group", lambda kind, **how: asked.update(kind=kind, **how))
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: None)
+    with card(), joined("auto") as process:
+        assert process.world == 2 and asked["kind"] == "nccl" and asked["device_id"] == process.device
+    # An evaluation of one hour, and the rendering of a pool, are waited for.
+    assert asked["timeout"].total_seconds() > 2 * evaluation.LIMIT
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, rows: list[dict] | None, error: str = "") -> list[list[str]]:

@@ -25,6 +25,7 @@ from model.data import Sample  # noqa: E402
 from model.train_vae import main  # noqa: E402
 from simbench.errors import UserError  # noqa: E402
 from simbench.video import Video, encode  # noqa: E402
+from tests.fake_card import card  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -237,3 +238,17 @@ def test_help_lists_every_option_without_importing_torch() -> None:
     code = "import sys; from model.train_vae import main; main(['--help']); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "vae.channels=48" in done.stdout and "loss.lpips=0.0" in done.stdout
+
+
+def test_a_pretended_card_trains_the_vae_of_the_cpu(clips: Path, tmp_path: Path) -> None:
+    few = ("budget=1e-4", "part=1e-4", "loss.adversarial=0.1", "compile=false", "precision=fp32")
+    found = []
+    for place in ("cpu", "cuda"):
+        words = [f"data={clips}", f"out={tmp_path / place}", f"device={place}", *few, *SMALL]
+        if place == "cpu":
+            assert main(words) == 0
+        else:
+            with card():
+                assert main(words) == 0
+        found.append(load(tmp_path / place / "vae.safetensors").state_dict())
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())

@@ -22,6 +22,7 @@ from model.scaling import climb, measure, plan  # noqa: E402
 from model.scaling.options import read  # noqa: E402
 from model.scaling.sizes import exponent  # noqa: E402
 from model.training import loop, resume, sources  # noqa: E402
+from tests.fake_card import NAME, card  # noqa: E402
 from tests.train_toys import Squares  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -161,6 +162,18 @@ def _understood(line: str, made: plan.Plan, tmp_path: Path, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert f"{len(made.runs)} runs on permanence@" in said and "not scored" not in said
     assert all(f"  {run.name}: " in said for run in made.runs)
+
+
+# What torch imports to forget compiled code where it sees a GPU is not up to date with itself.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_ladder_on_a_pretended_card_is_that_of_the_cpu(pool: str, straight: Path, tmp_path: Path) -> None:
+    with card():
+        assert scale.main(shared(tmp_path, pool, device="cuda")) == 0
+    runs = [path.name for path in straight.iterdir() if (path / "run.json").is_file()]
+    assert len(runs) == 2
+    for name in runs:
+        assert same(straight / name, tmp_path / name)
+        assert record(tmp_path / name)["device"] == NAME
 
 
 def test_runs_of_one_size_share_a_trunk_and_equal_runs_by_themselves(

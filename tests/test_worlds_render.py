@@ -196,6 +196,7 @@ def test_other_instruction_sets_draw_the_same(cpu: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("seed", range(4))
 def test_cuda_draws_what_the_cpu_draws(seed: int) -> None:
     torch = pytest.importorskip("torch")

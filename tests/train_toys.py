@@ -12,10 +12,10 @@ from simbench.worlds.scene import Caption
 
 
 class Squares:
-    """Clips of 5 frames of 8x8 px: a square of a random colour that moves to the right."""
+    """Clips of 5 frames of 8x8 px, or of `side`: a square of a random colour that moves to the right."""
 
-    def __init__(self, count: int = 40, broken: bool = False) -> None:
-        self._count, self._broken = count, broken
+    def __init__(self, count: int = 40, broken: bool = False, side: int = 8) -> None:
+        self._count, self._broken, self._side = count, broken, side
 
     def __len__(self) -> int:
         return self._count
@@ -24,8 +24,8 @@ class Squares:
         if self._broken:
             raise OSError("the disk is gone")
         rng = np.random.default_rng(index)
-        video = np.full((5, 8, 8, 3), 30, np.uint8)
-        mask = np.zeros((5, 8, 8), np.uint8)
+        video = np.full((5, self._side, self._side, 3), 30, np.uint8)
+        mask = np.zeros((5, self._side, self._side), np.uint8)
         colour, y = rng.integers(60, 255, 3), int(rng.integers(0, 5))
         for t in range(5):
             video[t, y : y + 3, t : t + 3] = colour

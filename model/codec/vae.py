@@ -179,8 +179,14 @@ class VAE(nn.Module):
 
     def statistics(self, count: int, start: int = 0) -> tuple[Tensor, Tensor]:
         """Mean and deviation of `count` latent frames from `start` on: [count, C, 1, 1] each."""
-        rows = [int(start + i > 0) for i in range(count)]
-        return self.mean[rows][:, :, None, None], self.std[rows][:, :, None, None]
+        first = min(count, int(start == 0))
+        # By an index that lies on the processor a GPU would be waited for, in every step.
+        rows = (
+            torch.cat([x[:1].expand(first, -1), x[1:].expand(count - first, -1)])
+            for x in (self.mean, self.std)
+        )
+        mean, std = (x[:, :, None, None] for x in rows)
+        return mean, std
 
     def _encode(self, video: Tensor, memory: Memory | None) -> tuple[Posterior, Memory]:
         """Complete groups only; `memory` is None at the start."""

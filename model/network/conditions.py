@@ -48,8 +48,9 @@ class FrameMLP(nn.Module):
 def from_still(camera: Tensor) -> Tensor:
     """Cameras [..., 12], rows of a 3x4, as what parts them from one that stands still; turns times TURNS."""
     still = torch.eye(3, 4, device=camera.device).flatten()
-    scale = torch.tensor([TURNS, TURNS, TURNS, 1.0] * 3, device=camera.device)
-    return (camera.float() - still) * scale
+    scale = torch.full((3, 4), TURNS, device=camera.device)
+    scale[:, 3] = 1.0
+    return (camera.float() - still) * scale.flatten()
 
 
 class Conditions(nn.Module):

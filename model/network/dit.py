@@ -107,7 +107,8 @@ class DiT(nn.Module):
         if context is None:
             context = torch.zeros(batch, frames, dtype=torch.bool, device=noised.device)
         if size is None:
-            size = torch.tensor([[height, width]], device=noised.device).expand(batch, 2)
+            # Filled on the device: a copy of two numbers would wait for all that it still has to do.
+            size = torch.stack([torch.full((batch,), n, device=noised.device) for n in (height, width)], -1)
         layout = Dense(height // patch, width // patch, causal, self.config.window)
         index, found = nearest_context(context, causal)
         near = tokens.gather(1, index[:, :, None, None].expand_as(tokens))

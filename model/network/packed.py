@@ -146,7 +146,9 @@ class Varlen:
         rest = len(frame) - sum(lengths)
         ends = [torch.tensor([0, *part, rest]).cumsum(0).int().to(frame.device) for part in (areas, lengths)]
         longest = (max(*areas, rest), max(*lengths, rest))
-        return Varlen(Flex.of(shapes, frame, False, 0), ends[0], ends[1], longest)
+        # Masks over all pairs of tokens, which only text needs here, would fill the memory of a long pack.
+        text = Flex(frame, places(shapes, len(frame))[0].to(frame.device), len(shapes), None, None)
+        return Varlen(text, ends[0], ends[1], longest)
 
     def spread(self, frames: Tensor) -> Tensor:
         """[M, D] to [N, D]."""

@@ -10,12 +10,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from simbench.errors import UserError
+
+PATIENCE = timedelta(hours=6)
+"""How long processes wait for each other: the first renders clips and asks suites while the others wait, and
+nccl gives up after 10 minutes unless told. torchrun ends all when one dies."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,15 @@ def joined(device: str) -> Iterator[Process]:
     """Joins the other processes where torchrun started several. `device` is auto, cpu, cuda or cuda:N."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
     if world == 1:
         yield Process(0, 1, place)
         return
     if place.type == "cuda":
-        torch.cuda.set_device(place)
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+        dist.init_process_group("nccl", timeout=PATIENCE, device_id=place)
+    else:
+        dist.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield Process(rank, world, place)
     finally:
@@ -68,7 +76,13 @@ def _device(name: str, local: int) -> torch.device:
         raise UserError(f"device={name} is not auto, cpu, cuda or cuda:N")
     if name.startswith("cuda") and not found:
         raise UserError(f"device={name}, but torch sees no CUDA device; use device=cpu")
-    return torch.device(f"cuda:{local}" if name == "cuda" else name)
+    place = torch.device(f"cuda:{local}" if name == "cuda" else name)
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device={place}, but torch sees {torch.cuda.device_count()} CUDA devices; start no more"
+            " processes on a machine than it has, or name one from cuda:0 on"
+        )
+    return place
 
 
 def spread(module: nn.Module, blocks: nn.ModuleList, process: Process, shard_above: float) -> nn.Module:
@@ -79,11 +93,14 @@ def spread(module: nn.Module, blocks: nn.ModuleList, process: Process, shard_abo
     if process.world == 1:
         return module
     if sum(p.numel() for p in module.parameters()) > shard_above:
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
+        # Unless told, torch takes a GPU that is there, also for a run on the CPU.
+        mesh = init_device_mesh(process.device.type, (process.world,))
         for block in blocks:
-            fully_shard(block)
-        fully_shard(module)
+            fully_shard(block, mesh=mesh)
+        fully_shard(module, mesh=mesh)
         return module
     from torch.nn.parallel import DistributedDataParallel
 

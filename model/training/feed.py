@@ -53,6 +53,17 @@ class Raw:
     depth: Tensor | None = None
     mode: str = "bidirectional"
 
+    def pinned(self) -> Raw:
+        """The same in memory from which a GPU copies while the processor goes on."""
+        whole: dict[str, Any] = {k: v.pin_memory() for k, v in vars(self).items() if isinstance(v, Tensor)}
+        parts = {name: value.pin_memory() for name, value in vars(self.levels).items()}
+        return replace(self, **whole, levels=Levels(**parts))
+
+    @property
+    def counted(self) -> int:
+        """Frames with a loss."""
+        return int((~self.levels.context).sum())
+
 
 @dataclass(frozen=True)
 class Place:
@@ -72,14 +83,21 @@ class Told:
 
 def keyed(*key: int, device: torch.device = torch.device("cpu")) -> torch.Generator:
     """A generator whose draws are a function of the numbers in `key`, and of the kind of `device`."""
-    word = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(word >> 1))
+    return torch.Generator(device).manual_seed(_word(key))
+
+
+def _word(key: tuple[int, ...]) -> int:
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 
 def noise(raw: Raw, device: torch.device) -> Tensor:
-    """The noise [B, F, C, h, w] of the clips of `raw`."""
-    drawn = [torch.randn(raw.shape, generator=keyed(*key, device=device), device=device) for key in raw.keys]
-    return torch.stack(drawn)
+    """The noise [B, F, C, h, w] of the clips of `raw`: of each what `keyed` draws."""
+    drawn = torch.empty(len(raw.keys), *raw.shape, device=device)
+    # One generator, seeded anew: a GPU waits while hundreds are made.
+    generator = torch.Generator(device)
+    for row, key in zip(drawn, raw.keys, strict=True):
+        row.normal_(generator=generator.manual_seed(_word(key)))
+    return drawn
 
 
 class Feed:
@@ -138,9 +156,15 @@ class Feed:
         keys = [(0, LATENT, i) for i in range(count)]
         return self._grouped(clips, items, told, keys, lambda frames: even_levels(count, frames))
 
-    def stream(self, step: int) -> Stream:
-        """Batches from `step` on, prepared ahead in a thread."""
-        return Stream(self.batch, step, self._config.data.ahead, self._config.data.threads)
+    def stream(self, step: int, pin: bool = False) -> Stream:
+        """Batches from `step` on, prepared ahead in threads; for a GPU in pinned memory."""
+
+        def make(step: int) -> list[Raw]:
+            """The batch of `step`."""
+            raws = self.batch(step)
+            return [raw.pinned() for raw in raws] if pin else raws
+
+        return Stream(make, step, self._config.data.ahead, self._config.data.threads)
 
     def _item(self, index: int, rng: np.random.Generator | None) -> Item:
         """Clip `index`, varied by `rng`; stored latents stay as they are."""

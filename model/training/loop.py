@@ -128,7 +128,7 @@ class Loop:
         if trainer.reached(config.budget):
             self.say(f"budget={config.budget:g} TFLOP is done already; raise it to go on")
             return
-        stream = self.feed.stream(trainer.step)
+        stream = self.feed.stream(trainer.step, pin=self.process.device.type == "cuda")
         try:
             with ticker(trainer.tflop, target, silent=not self.process.first) as bar:
                 ended = self._steps(stream, target, bar)
@@ -145,10 +145,13 @@ class Loop:
     def _steps(self, stream: Stream, target: float, bar: Ticker) -> bool:
         """Steps up to `target` TFLOP; whether it was reached."""
         config, trainer = self.config, self.trainer
+        first = [next(stream)]
+        if trainer.compiled:
+            trainer.warm(first[0])
         pace = Pace(trainer, stream)
         while True:
             before, began = trainer.tflop, time.perf_counter()
-            trainer.train(next(stream))
+            trainer.train(first.pop() if first else next(stream))
             trainer.seconds += time.perf_counter() - began
             reached = trainer.reached(target)
             halt = reached or self._any_stopped()

@@ -36,7 +36,8 @@ def settled(config: TrainConfig, before: Mapping[str, Any] | None, process: Proc
 def faster(device: torch.device) -> str:
     """bf16 or fp32, by the time of the products that a block makes on `device`."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        # Torch calls it supported also where it is done in fp32 and takes longer.
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     taken = {
         name: seconds(device, dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,8 @@ from model.training.metrics import Tally
 from simbench.errors import UserError
 
 TERA = 10**12
+SHAPES = 64
+"""Kinds of blocks times sizes of clips, orders and lengths of text that are compiled."""
 
 
 class Trainer:
@@ -38,9 +40,15 @@ class Trainer:
         self.seconds = 0.0
         self.limit = optim.Clip()
         self.norm = self.rate = 0.0
+        self.compiled = compiled
         if compiled:
+            # All blocks are one function to torch, which runs as it is, unsaid, after 8 shapes.
+            torch._dynamo.config.recompile_limit = SHAPES
             for block in module.dit.blocks:
                 block.compile(dynamic=False)
+        if process.device.type == "cuda" and self.dtype == torch.bfloat16:
+            # What stays in fp32, the modulation of frames, may use TF32: ten bits where the rest has seven.
+            torch.set_float32_matmul_precision("high")
         self._called = distributed.spread(module, module.dit.blocks, process, config.shard_above)
         # Names and parameters as they are after sharding.
         self.named: dict[str, nn.Parameter] = {n: p for n, p in module.named_parameters() if p.requires_grad}
@@ -91,14 +99,14 @@ class Trainer:
         config = self.config
         with enough_memory(config, self.process):
             batches = [self.prepare(raw) for raw in raws]
-            counted, work, tokens = self._sums(batches)
+            counted, work, tokens = self._sums(raws, batches)
             progress = (self.flops + work / 2) / TERA / config.budget
             self.rate = optim.rate(progress, config.optim.warmup, config.optim.cooldown)
             optim.set_rate(self.optimizers, self.rate)
-            bad = self._backward(batches, counted)
+            finite = self._backward(batches, counted)
         self.norm = float(optim.gradient_norm(self.named.values()))
         if not math.isfinite(self.norm):
-            raise UserError(self._no_number(batches, bad))
+            raise UserError(self._no_number(batches, finite))
         if self.norm > self.limit.limit:
             optim.scale_gradients(self.named.values(), self.limit.limit / self.norm)
         self.limit = self.limit.seen(self.norm)
@@ -110,15 +118,33 @@ class Trainer:
         self.tokens += tokens
         self.ema.update(self.named.items(), self.step)
 
-    def _sums(self, batches: Sequence[Batch]) -> tuple[int, int, int]:
+    def warm(self, raws: Sequence[Raw]) -> None:
+        """Let the compiler do now what it would do in the first steps, so that no clock of theirs holds it.
+        The gradients are dropped, and nothing else changes."""
+        causal, orders = self.config.loss.causal, ("bidirectional", "block_causal")
+        for mode in orders[causal == 1 : 1 + (causal > 0)]:
+            with enough_memory(self.config, self.process):
+                batches = [replace(self.prepare(raw), mode=mode) for raw in raws]
+                self._backward(batches, 1)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad()
+        self.tally = Tally(self.process.device)
+        if self.process.device.type == "cuda":
+            torch.cuda.synchronize(self.process.device)
+
+    def _sums(self, raws: Sequence[Raw], batches: Sequence[Batch]) -> tuple[int, int, int]:
         """Frames with a loss, FLOPs and tokens of the batches of all processes."""
-        mine = [[b.counted, self.module.work(b), self.module.tokens(b)] for b in batches]
-        sums = torch.tensor(mine, device=self.process.device).sum(0)
-        counted, work, tokens = self.process.summed(sums).tolist()
+        pairs = list(zip(raws, batches, strict=True))
+        # Counted on the processor: one process needs not wait for its device here.
+        mine = [[raw.counted, self.module.work(b), self.module.tokens(b)] for raw, b in pairs]
+        counted, work, tokens = (sum(column) for column in zip(*mine, strict=True))
+        if self.process.world > 1:
+            sums = torch.tensor([counted, work, tokens], device=self.process.device)
+            counted, work, tokens = self.process.summed(sums).tolist()
         return counted, work, tokens
 
-    def _backward(self, batches: Sequence[Batch], counted: int) -> list[int]:
-        """Gradients of the mean over `counted` frames of all processes; the clips whose loss is no number."""
+    def _backward(self, batches: Sequence[Batch], counted: int) -> list[tuple[Batch, Tensor]]:
+        """Gradients of the mean over `counted` frames of all processes; which losses are numbers, by clip."""
         config = self.config
         units = split(batches, config.micro, config.pack, config.model.dit.patch)
         finite: list[tuple[Batch, Tensor]] = []
@@ -131,9 +157,10 @@ class Trainer:
             for batch, loss in zip(unit, losses, strict=True):
                 self.tally.add(loss.frames.detach(), batch.level, batch.context, batch.pattern)
                 finite.append((batch, loss.frames.detach().isfinite().all(1)))
-        return [c for b, good in finite for c, ok in zip(b.clips, good.tolist(), strict=True) if not ok]
+        return finite
 
-    def _no_number(self, batches: Sequence[Batch], bad: Sequence[int]) -> str:
+    def _no_number(self, batches: Sequence[Batch], finite: Sequence[tuple[Batch, Tensor]]) -> str:
+        bad = [c for b, good in finite for c, ok in zip(b.clips, good.tolist(), strict=True) if not ok]
         clips = [c for batch in batches for c in batch.clips]
         where = f"in clips {sorted(bad)} of" if bad else "though every loss is finite, for"
         return (

@@ -11,6 +11,8 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from simbench.errors import UserError
 from simbench.worlds.scene import Material, Vec, constant
 
@@ -162,18 +164,28 @@ def surface(
     return Material(constant(*colour), constant(*second), texture, scale, specular=specular)
 
 
+_LMS = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+"""Linear sRGB to cones, and their cube roots to Oklab."""
+
+
 @lru_cache(maxsize=1024)
 def _lightness_axes(colour: Vec) -> tuple[float, float, float]:
     """Oklab of an sRGB colour (Ottosson 2020)."""
     r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
-    long = (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b) ** (1 / 3)
-    middle = (0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b) ** (1 / 3)
-    short = (0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b) ** (1 / 3)
-    return (
-        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
-        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
-        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+    long, middle, short = (sum(w * x for w, x in zip(row, (r, g, b), strict=True)) ** (1 / 3) for row in _LMS)
+    first, second, third = (
+        sum(w * x for w, x in zip(row, (long, middle, short), strict=True)) for row in _LAB
     )
+    return first, second, third
 
 
 def distance(first: Vec, second: Vec) -> float:
@@ -182,13 +194,31 @@ def distance(first: Vec, second: Vec) -> float:
     return sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) ** 0.5
 
 
+@lru_cache(maxsize=1)
+def _words() -> dict[str, Vec]:
+    """Every colour that has a word, stage colours included."""
+    named = {**stage_colours("all"), **colours("all")}
+    return {**named, "black": (0.05, 0.05, 0.05), "cream": (0.95, 0.9, 0.75)}
+
+
 @lru_cache(maxsize=1024)
 def colour_word(colour: Vec) -> str:
     """Name of the nearest named colour, stage colours included."""
-    named = {
-        **stage_colours("all"),
-        **colours("all"),
-        "black": (0.05, 0.05, 0.05),
-        "cream": (0.95, 0.9, 0.75),
-    }
+    named = _words()
     return min(named, key=lambda name: distance(named[name], colour))
+
+
+def colour_words(found: np.ndarray) -> list[str]:
+    """The same for an array [N, 3] of sRGB in [0, 1]."""
+    light = np.where(found <= 0.04045, found / 12.92, ((found + 0.055) / 1.055) ** 2.4)
+    axes = np.cbrt(light @ np.array(_LMS).T) @ np.array(_LAB).T
+    names, known = _known()
+    return [names[i] for i in np.square(axes[:, None] - known).sum(-1).argmin(1)]
+
+
+@lru_cache(maxsize=1)
+def _known() -> tuple[tuple[str, ...], np.ndarray]:
+    """The words and their Oklab [M, 3]."""
+    axes = np.array([_lightness_axes(rgb) for rgb in _words().values()])
+    axes.flags.writeable = False
+    return tuple(_words()), axes
