@@ -91,10 +91,7 @@ def notes(block: Block) -> list[str]:
         )
     observer = block.row("observer")
     if observer is not None and observer["score"] is not None and observer["score"] < ANSWERABLE:
-        found.append(
-            f"not answerable: the observer reaches {number(observer['score'])}, below {ANSWERABLE:g}; what is"
-            " given does not settle these cases, so do not rank models by them; give more frames or pixels"
-        )
+        found.append(_answerable(observer))
     for row in block.rows:
         if row["kappa"] is not None and row["kappa"] < AGREE and row["role"] != "cheat":
             found.append(f"readers disagree on {row['generator']}: kappa {number(row['kappa'], 2)}")
@@ -106,6 +103,20 @@ def notes(block: Block) -> list[str]:
             why = "; ".join(f"{count} x {reason}" for reason, count in row["reasons"].items())
             found.append(f"{row['generator']}: {', '.join(lost)} of {row['planned']}, scored as zero: {why}")
     return found
+
+
+def _answerable(observer: Mapping[str, Any]) -> str:
+    """What an observer below ANSWERABLE says of a setting: nothing yet where its interval reaches so far."""
+    reached, high = number(observer["score"]), observer["high"]
+    if high is not None and high >= ANSWERABLE:
+        return (
+            f"whether these cases can be answered is not settled: in {observer['scenes']} scenes the observer"
+            f" reaches {reached}, {number(high)} at the most, and {ANSWERABLE:g} is asked; take more cases"
+        )
+    return (
+        f"not answerable: the observer reaches {reached}, below {ANSWERABLE:g}; what is given does not settle"
+        " these cases, so do not rank models by them; give more frames or pixels"
+    )
 
 
 def block_text(block: Block, more: Sequence[str] = ()) -> str:

@@ -125,10 +125,17 @@ def test_the_score_and_its_interval_are_those_of_the_scene_lines(ran: Path) -> N
 
 
 def test_a_setting_that_the_observer_cannot_answer_is_named() -> None:
-    unanswerable = row(role="observer", generator="observer", score=87.5)
-    settled = row(role="observer", generator="observer", score=90.0)
-    assert any("the observer reaches 87.5" in n for n in notes(blocks([row(), unanswerable])[0]))
-    assert not any("observer reaches" in n for n in notes(blocks([row(), settled])[0]))
+    def said(**found: object) -> list[str]:
+        observer = row(role="observer", generator="observer", **found)
+        return [n for n in notes(blocks([row(), observer])[0]) if "observer reaches" in n]
+
+    for high in (89.9, None):
+        (note,) = said(score=87.5, high=high)
+        assert note.startswith("not answerable: the observer reaches 87.5, below 90")
+    # Few scenes do not tell a setting without an answer from bad luck.
+    (note,) = said(score=87.5, high=99.0, scenes=8)
+    assert "is not settled: in 8 scenes the observer reaches 87.5, 99.0 at the most" in note
+    assert said(score=90.0, high=91.0) == []
 
 
 def test_readers_that_disagree_are_named() -> None:
