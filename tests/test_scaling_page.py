@@ -154,3 +154,17 @@ def test_the_table_of_moving_cameras_is_that_of_the_files() -> None:
         assert agree(shown, [float(point["value"]) for point in read]), (tera, read)
         assert row[6] == ([point["scenes"] for point in read] or ["0"]), (tera, read)
         assert all(point["of_scenes"] == "32" for point in read)
+
+
+def test_the_table_of_sizes_is_that_of_its_file() -> None:
+    (series,) = json.loads((DOCS / "scaling-sizes.json").read_text())["series"]
+    table = cells("| width x depth | parameters | 2 TFLOP |")
+    assert len(table) * 4 == len(series["runs"]) == 20
+    for row in table:
+        for place, tera in enumerate((2, 4, 8, 16), 2):
+            (mine,) = (
+                run
+                for run in series["runs"]
+                if run["flops"] == pytest.approx(tera * 1e12, rel=0.02) and f"{run['params']:,}" == row[1][0]
+            )
+            assert f"-{row[0][0]}-" in mine["name"] and agree(row[place], [mine["value"]])
