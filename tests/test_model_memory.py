@@ -138,6 +138,7 @@ def test_the_page_says_what_base_is() -> None:
     assert [words for words in said if words not in page] == []
 
 
+@pytest.mark.slow
 def test_memory_grows_with_what_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [bytes_of_a_step(base(64, micro, width=96), monkeypatch) for micro in (16, 32, 64)]
     kept = [k for k, _ in found]
