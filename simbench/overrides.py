@@ -75,7 +75,7 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
     folders = config_folders(arguments)
     suites, groups = options(folders, "suite"), options(folders, "group")
     generators, studies = options(folders, "generator"), options(folders, "study")
-    wanted, rest, generator = [DEFAULT_SUITE], [], DEFAULT_GENERATOR
+    rest, generator, suite = [], DEFAULT_GENERATOR, None
     assignments = []
     for position, argument in enumerate(arguments):
         match = ASSIGNMENT.fullmatch(argument)
@@ -85,11 +85,17 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
         elif match is None:
             raise UserError(f"{argument!r} is not an option; options are key=value, see --help")
         elif match["key"] == "suite":
-            wanted = named(match["value"], suites, groups, studies)
+            # The last would win, as in Hydra; here both may well be meant.
+            if suite not in (None, match["value"]):
+                raise UserError(
+                    f"suite={suite} and suite={match['value']}: use suite={suite},{match['value']}"
+                )
+            suite = match["value"]
         else:
             assignments.append(match)
             if match["key"] == "generator":
                 generator = match["value"]
+    wanted = [DEFAULT_SUITE] if suite is None else named(suite, suites, groups, studies)
     one_of("generator", generator.split(",")[0], sorted(generators))
     for match in assignments:
         check(match, wanted, {**suites, **studies}, generators[generator.split(",")[0]])

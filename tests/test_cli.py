@@ -93,6 +93,14 @@ def test_lists_hold_what_lies_in_a_folder_of_ones_own(
     ]
 
 
+def test_two_suites_are_named_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["suite=hidden", "cases=8", "suite=permanence"]) == exits.TROUBLE
+    said = capsys.readouterr().err.strip()
+    assert said == "simbench: suite=hidden and suite=permanence: use suite=hidden,permanence"
+    assert rewrite(["suite=hidden", "suite=hidden"]) == rewrite(["suite=hidden"])
+    assert main(["suite="]) == exits.TROUBLE
+
+
 @pytest.mark.parametrize("name", names_in("group"))
 def test_a_group_that_ships_names_suites_that_ship(name: str) -> None:
     asked = rewrite([f"suite={name}"])
