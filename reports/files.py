@@ -14,7 +14,7 @@ def read_json(path: Path) -> Any:
     """What a JSON file holds. ReportError when it is missing, cut short or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReportError(f"{path} cannot be read: {error}") from error
 
 

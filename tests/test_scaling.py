@@ -248,7 +248,18 @@ def test_runs_without_flops_and_diverged_ones_are_named(
         ({"scored": {"version": 2}}, "odd and r0 do not compare: version 2 and 1"),
         ({"scored": {"setting": "64x64x5@8 plain v2v d0.25"}}, "do not compare: setting 64x64"),
         ({"name": "r1"}, "are both called 'r1'"),
-        ({"flops": -1.0}, "flops=-1.0 must be above 0"),
+        ({"flops": -1.0}, "flops=-1.0 must be 1 or more"),
+        ({"flops": 5e-324}, "flops=5e-324 must be 1 or more"),
+        ({"flops": 10**400}, "flops is no finite number"),
+        ({"flops": float("nan")}, "flops is no finite number"),
+        ({"flops": 1e300}, "flops=1e+300 must be 1e+40 or less"),
+        ({"flops": 1e40, "flops_before": 1e40}, "flops with flops_before are 2e+40"),
+        ({"name": "two\nlines"}, "tables need one line of characters that print"),
+        ({"loss": [[float("nan"), 0.5]]}, "a pair whose FLOPs or loss no machine can hold"),
+        ({"loss": [[1e11, 10**400]]}, "a pair whose FLOPs or loss no machine can hold"),
+        ({"scores": {"all": 5}}, "scores of all are 5; name a folder, or a list of folders"),
+        ({"scores": {"in": None}}, "scores of in are None; name a folder"),
+        ({"scores": {"all": [1]}}, "scores of all are [1]; name a folder"),
         ({"flops": "many"}, "flops is 'many', no number"),
         ({"flops": True}, "flops is True, no number"),
         ({"params": 1.5}, "params is 1.5, no integer"),
@@ -275,6 +286,21 @@ def test_what_cannot_be_used_is_named(
     assert go(tmp_path / "out", tmp_path / "runs") == TROUBLE
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+def test_a_record_that_is_nested_without_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.json").write_text("[" * 100_000)
+    assert go(tmp_path / "out", tmp_path) == TROUBLE
+    assert "run.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_name_with_a_bar_leaves_the_table_whole(tmp_path: Path) -> None:
+    for i, flops in enumerate(BUDGETS):
+        loss = [[1e11, 2.0], [flops, 0.5 * 0.7**i]]
+        trained(tmp_path / "runs" / f"r{i}", flops, None, loss=loss, name=f"a|{i}")
+    assert go(tmp_path / "out", tmp_path / "runs") == DONE
+    lines = (tmp_path / "out" / "scaling.md").read_text().splitlines()
+    assert "a&#124;" in lines[2] and {line.count("|") for line in lines[:3]} == {9}
 
 
 def test_command_lines_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,7 +153,18 @@ def checked(found: Any, path: Path) -> Mapping[str, Any]:
             )
     for name, value in found.items():
         _field(path, name, value, schema["properties"][name])
+    total, most = _total(found), schema["properties"]["flops"]["maximum"]
+    if total is not None and total > most:
+        raise ReportError(f"{path}: flops with flops_before are {total:.3g}, and must be {most:g} or less")
     return found
+
+
+def _finite(value: float) -> bool:
+    """Whether a number can be computed with; JSON's whole numbers have no largest, those of a machine do."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _const(schema: Mapping[str, Any], name: str) -> Any:
@@ -171,22 +182,49 @@ def _field(path: Path, name: str, value: Any, rule: Mapping[str, Any]) -> None:
         raise ReportError(f"{path}: {name} is {value!r}, no {rule['type']}")
     if value == "" and "minLength" in rule:
         raise ReportError(f"{path}: {name} is empty; write it, or leave the field out")
+    if name == "name" and not value.isprintable():
+        raise ReportError(f"{path}: {name} is {value!a}; tables need one line of characters that print")
     if rule["type"] in ("number", "integer"):
-        least, above = rule.get("minimum"), rule.get("exclusiveMinimum")
-        if not math.isfinite(value) or (least is not None and value < least):
-            raise ReportError(f"{path}: {name}={value} must be {least} or more")
-        if above is not None and value <= above:
-            raise ReportError(f"{path}: {name}={value} must be above {above}")
+        _number(path, name, value, rule)
     if name == "loss":
-        for pair in value:
-            numbers = isinstance(pair, list) and len(pair) == 2
-            if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair):
-                raise ReportError(f"{path}: loss holds {pair!r}, not [FLOPs, loss]")
-        at = [float(pair[0]) for pair in value]
-        if at != sorted(at):
-            raise ReportError(
-                f"{path}: loss goes back in FLOPs; give its pairs in order, the last at the end"
-            )
+        _loss(path, value)
+    if name == "scores":
+        _named(path, value)
+
+
+def _number(path: Path, name: str, value: float, rule: Mapping[str, Any]) -> None:
+    """ReportError for a number that no machine has, or one beyond its rule."""
+    if not _finite(value):
+        raise ReportError(f"{path}: {name} is no finite number; write one, or leave the field out")
+    least, above, most = (rule.get(end) for end in ("minimum", "exclusiveMinimum", "maximum"))
+    if least is not None and value < least:
+        raise ReportError(f"{path}: {name}={value} must be {least} or more")
+    if above is not None and value <= above:
+        raise ReportError(f"{path}: {name}={value} must be above {above}")
+    if most is not None and value > most:
+        raise ReportError(f"{path}: {name}={value:.3g} must be {most:g} or less")
+
+
+def _loss(path: Path, pairs: Sequence[Any]) -> None:
+    """ReportError where these are no pairs of FLOPs and loss in order. A loss may be infinite or no number:
+    that is a run which diverged."""
+    for pair in pairs:
+        numbers = isinstance(pair, list) and len(pair) == 2
+        if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in pair):
+            raise ReportError(f"{path}: loss holds {pair!r}, not [FLOPs, loss]")
+        if not _finite(pair[0]) or (isinstance(pair[1], int) and not _finite(pair[1])):
+            raise ReportError(f"{path}: loss holds a pair whose FLOPs or loss no machine can hold")
+    at = [float(pair[0]) for pair in pairs]
+    if at != sorted(at):
+        raise ReportError(f"{path}: loss goes back in FLOPs; give its pairs in order, the last at the end")
+
+
+def _named(path: Path, given: Mapping[str, Any]) -> None:
+    """ReportError where a group of scores is neither a folder nor a list of folders."""
+    for group, names in given.items():
+        every = names if isinstance(names, list) else [names]
+        if not all(isinstance(name, str) for name in every):
+            raise ReportError(f"{path}: scores of {group} are {names!r}; name a folder, or a list of folders")
 
 
 def _places(folder: Path, given: Any) -> list[tuple[str, Path]]:

@@ -97,7 +97,7 @@ def _row(part: Series) -> str:
     if fit.free:
         level = "not identified" if fit.why else ranged(fit.e_inf)
     half = "–" if part.metric == LOSS else "not identified" if fit.half is None else ranged(fit.half)
-    without = "–" if moved is None or fit.why else f"{number(moved.b)} ({moved.name})"
+    without = "–" if moved is None or fit.why else f"{number(moved.b)} ({moved.name.replace('|', '&#124;')})"
     cells += ["not identified" if fit.why else ranged(fit.b), level, half, without]
     return f"| {' | '.join(cells)} |"
 
