@@ -288,3 +288,12 @@ def test_b_stays_within_what_is_searched() -> None:
     for steep in (4.0, 1e-4):
         found = fit(FIVE, 50 * (FIVE / 1e12) ** -steep, np.ones(5), 0.0)
         assert 0.01 <= float(found.b) <= MOST_B
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_loss_of_nothing_is_no_law_and_no_warning(seeds: int) -> None:
+    compute = np.repeat([1e12, 4e12, 1.6e13, 6.4e13], seeds)
+    values = np.repeat([0.0, 0.3, 0.24, 0.19], seeds)[:, None] * np.linspace(1, 1.02, len(compute))[:, None]
+    names = tuple(f"r{i}" for i in range(len(compute)))
+    assert fitted(Points(names, compute, values, None, True), draws=200).why

@@ -155,7 +155,12 @@ def seed_pool(mean: np.ndarray, group: np.ndarray) -> np.ndarray | None:
 
 def _sizes(mean: np.ndarray, group: np.ndarray) -> np.ndarray:
     """The mean [R] over the seeds of each run's budget."""
-    found: np.ndarray = (np.bincount(group, np.abs(mean)) / np.bincount(group))[group]
+    return _above_nothing(np.bincount(group, np.abs(mean)) / np.bincount(group))[group]
+
+
+def _above_nothing(sizes: np.ndarray) -> np.ndarray:
+    """Sizes [G] to divide by: a loss of 0 has no spread relative to itself."""
+    found: np.ndarray = np.maximum(sizes, 1e-9 * max(float(sizes.max()), 1e-300))
     return found
 
 
@@ -238,7 +243,9 @@ def _misfit(points: Points, group: np.ndarray, law: Law, noise: np.ndarray, draw
     """Why the budgets follow no power law: one that went up and down again has a best b as well. Only seeds
     of one budget can tell: without them what the curve leaves counts as theirs."""
     compute, mean, count = points.compute, points.values.mean(1), np.bincount(group)
-    size = np.abs(np.bincount(group, mean) / count) if points.relative else np.ones(len(count))
+    size = np.ones(len(count))
+    if points.relative:
+        size = _above_nothing(np.abs(np.bincount(group, mean) / count))
     share_of = (group[:, None] == np.arange(len(count))) / (count * size)
 
     def squares(off: np.ndarray) -> np.ndarray:
