@@ -15,7 +15,7 @@ from test_scaling import BUDGETS, go, level, trained
 
 from reports.aggregate import ReportError
 from reports.command import DONE
-from reports.figures.style import Drawn, style
+from reports.figures.style import Drawn, canvas, style
 from reports.scaling import draw, grid, panels
 from reports.scaling.measure import series, usable
 from reports.scaling.runs import read_all
@@ -238,3 +238,14 @@ def test_suites_that_are_named_give_the_measures_that_are_drawn() -> None:
 
     for suite, metric in (("geometry", "aj"), ("geometry", "reproj_px")):
         assert metric in build("suite", suite).columns
+
+
+@pytest.mark.parametrize("ends", [(0.41, 0.49), (0.46, 0.53), (2.001, 2.004), (0.07, 0.25), (1e-4, 30.0)])
+def test_a_logarithmic_axis_has_numbers_however_narrow(ends: tuple[float, float]) -> None:
+    figure = canvas(3.0, 2.0)
+    axis = figure.subplots()
+    axis.set_ylim(*ends)
+    draw.log_y(axis)
+    places = [float(y) for y in axis.get_yticks()]
+    assert 3 <= len(places) <= 7 and all(ends[0] <= y <= ends[1] for y in places)
+    assert [label.get_text() for label in axis.get_yticklabels()] == [f"{y:g}" for y in places]

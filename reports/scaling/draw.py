@@ -40,11 +40,14 @@ def loss(found: Sequence[Series]) -> Drawn:
 
 def log_y(axis: Any) -> None:
     """Make the y axis logarithmic, with numbers at three places or more."""
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import MaxNLocator, NullFormatter
 
     axis.set_yscale("log")
     low, high = axis.get_ylim()
     places = [y for y, _ in ticks(low, high, least=3, most=7)]
+    if len(places) < 3:
+        # Losses that differ by a few per cent may have no round number of one digit between them.
+        places = [float(y) for y in MaxNLocator(5).tick_values(low, high) if low <= y <= high]
     axis.set_yticks(places, [f"{y:g}" for y in places])
     axis.yaxis.set_minor_formatter(NullFormatter())
 
