@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW_TIMEOUT = 900
+"""Seconds."""
 
 
 def names_in(group: str) -> list[str]:
@@ -26,6 +28,14 @@ def build(group: str, name: str, **changes: Any) -> Any:
     options: Mapping[str, Any] = OmegaConf.to_container(node, resolve=False)  # type: ignore[assignment]
     assert "_target_" in options, f"conf/{group}/{name}.yaml has no _target_"
     return instantiate({**options, **changes})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A slow test may take three times as long as another, unless it says how long itself: on a busy machine
+    what takes two minutes takes six."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
 
 
 @pytest.fixture(autouse=True)

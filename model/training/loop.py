@@ -226,7 +226,7 @@ class Loop:
             "clips": trainer.step * config.batch,
             "tokens": trainer.tokens,
             "seconds": round(trainer.seconds, 1),
-            "mfu": round(trainer.flops / max(trainer.seconds, 1e-9) / self.peak, 4),
+            "mfu": float(f"{trainer.flops / max(trainer.seconds, 1e-9) / self.peak:.3g}"),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "processes": self.process.world,
             "train": to_dict(without_folders(config)),
