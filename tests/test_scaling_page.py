@@ -105,6 +105,15 @@ def test_the_table_of_the_default_ladder_is_that_of_its_files() -> None:
     assert fit["b"] is None and "leaves all of how they differ" in fit["not_identified"]
 
 
+def test_the_step_is_of_compute_in_the_file_too() -> None:
+    rows = json.loads((DOCS / "scaling-shapes-scores.json").read_text())
+    score = {row["generator"]: f"{row['metrics']['S']['mean']:.0f}".replace("-", "−") for row in rows}
+    narrow, wide, later, last = (score[f"{n}-s0"] for n in ("8x-32x7", "8x-64x3", "16x-32x7", "16x-64x3"))
+    assert f"S is {narrow} (32x7) and {wide} (64x3) at 8 TFLOP, {later} and {last} at 16," in " ".join(
+        PAGE.split()
+    )
+
+
 def test_the_sentences_are_those_of_the_files() -> None:
     found, text = laws(), " ".join(PAGE.split())
     fit = found["", "all"]["fit"]["b"]
